@@ -1,0 +1,110 @@
+// What one host should be: the resources of its networks as a person or a controller says them.
+//
+// Threads: values. Ownership: everything by value. Units: MTU in bytes of inner IP packet, option
+// data in bytes. Not yet tied to this machine: devices are names here (see host_program.h).
+#pragma once
+
+#include <geneve/vni.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/mac_address.h"
+
+namespace leman {
+
+using geneve::Vni;
+
+namespace model {
+
+// One GENEVE option put on every packet of a network.
+struct OptionTlv {
+  std::uint16_t option_class = 0;
+  std::uint8_t type = 0;           // high bit: critical
+  std::vector<std::uint8_t> data;  // multiple of 4, at most 124 bytes
+  friend bool operator==(const OptionTlv&, const OptionTlv&) = default;
+};
+
+// An option kind this host understands; unknown critical options are dropped (RFC 8926 section 3.5).
+struct KnownOption {
+  std::uint16_t option_class = 0;
+  std::uint8_t type = 0;
+  std::optional<std::uint8_t> length_bytes;  // unset: any length
+  std::string name;
+  friend bool operator==(const KnownOption&, const KnownOption&) = default;
+};
+
+struct Port {
+  std::string name;
+  std::string device;
+  MacAddress mac;
+  std::vector<IpAddress> addresses;
+  bool port_security = true;
+  friend bool operator==(const Port&, const Port&) = default;
+};
+
+// A workload on another host.
+struct Remote {
+  MacAddress mac;
+  std::vector<IpAddress> addresses;
+  IpAddress vtep;
+  friend bool operator==(const Remote&, const Remote&) = default;
+};
+
+struct Network {
+  std::string name;
+  Vni vni;
+  bool learning = false;                 // learn MACs from the wire, for VTEPs without a control plane
+  std::optional<bool> flood_unknown;     // replicate unknown unicast; unset: as `learning`
+  std::optional<std::uint16_t> mtu;      // unset: computed from the underlay's
+  std::optional<std::uint8_t> dscp;      // fixed outer DSCP (default 0); unset with dscp_copy
+  bool dscp_copy = false;                // outer DSCP from the inner header
+  bool dscp_uniform = false;             // inner DSCP from the outer header at the receiver
+  bool link_control = false;             // carry 01:80:c2:00:00:0x
+  bool icmp_too_big = true;              // answer too-big packets with ICMP
+  std::vector<OptionTlv> options;
+  std::vector<Port> ports;
+  std::vector<Remote> remotes;
+  std::vector<IpAddress> vteps;          // who may send into this network and gets its broadcasts
+  friend bool operator==(const Network&, const Network&) = default;
+};
+
+enum class UdpChecksum : std::uint8_t {
+  kDefault,   // zero on IPv4, required on IPv6
+  kZero,      // send zero; accept zero on IPv6 (RFC 8926 section 4.3.1: both ends under one hand)
+  kRequired,  // always send a correct one; aggregates are segmented first
+};
+
+// What is known of a remote VTEP beyond its address.
+struct Peer {
+  IpAddress address;
+  UdpChecksum udp_checksum = UdpChecksum::kDefault;
+  bool ecn_compatibility = false;  // RFC 6040 section 4.1: the peer does not handle ECN
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+struct Underlay {
+  std::string device;
+  std::optional<IpAddress> address4;
+  std::optional<IpAddress> address6;
+  std::uint16_t udp_port = 6081;
+  std::uint16_t source_port_min = 49152;
+  std::uint16_t source_port_max = 65535;
+  std::uint8_t ttl = 64;
+  friend bool operator==(const Underlay&, const Underlay&) = default;
+};
+
+struct DesiredState {
+  std::string host;
+  Underlay underlay;
+  std::vector<KnownOption> options;
+  std::vector<Peer> peers;
+  std::vector<Network> networks;  // no two with one VNI or one name
+  friend bool operator==(const DesiredState&, const DesiredState&) = default;
+};
+
+}  // namespace model
+}  // namespace leman
