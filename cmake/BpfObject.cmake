@@ -10,7 +10,7 @@ function(bpf_object name source)
   # UAPI headers of the distribution stand behind clang's own, or asm/types.h is not found.
   add_custom_command(
     OUTPUT ${obj}
-    COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -g -O2
+    COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -g -O2 -fno-strict-aliasing
             -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
             -I${CMAKE_CURRENT_SOURCE_DIR} -I${CMAKE_CURRENT_SOURCE_DIR}/include
             -idirafter /usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE}

@@ -66,7 +66,8 @@
 	X(ENCAP, 32, "the kernel refused to make room for the outer headers")                      \
 	X(DECAP, 33, "the kernel refused to take off the outer headers")                           \
 	X(GSO, 34, "aggregate of a kind that cannot be carried whole")                             \
-	X(INTERNAL, 35, "a map entry or helper that must be there was not")
+	X(INTERNAL, 35, "a map entry or helper that must be there was not")                        \
+	X(VLAN_DEPTH, 36, "more than two VLAN tags")
 
 enum lm_verdict {
 #define LM_VERDICT_ENUM(name, number, text) LM_V_##name = number,
@@ -124,12 +125,12 @@ struct lm_config {
 	__u32 sport_count;	/* number of source ports from there */
 	__u32 seg_ifindex;	/* device whose egress segments in software, 0 if none */
 	__u32 seg_rx_ifindex;	/* where its segments come in again */
-	__u32 magic;		/* upper half of the mark of frames on a second pass */
+	__u32 magic;		/* upper 8 bits of the mark of frames on a second pass */
 	__u32 learn_limit;	/* learned MACs per network */
 	__u8 ttl;		/* outer TTL and hop limit */
 	__u8 pad[3];
 };
-LM_ASSERT_ABI(struct lm_config, 56);
+LM_ASSERT_ABI(struct lm_config, 52);
 
 /* lm_ports: __u32 ifindex -> struct lm_port. */
 #define LM_PORT_F_SECURITY 0x1 /* source MAC and addresses must be the port's own */

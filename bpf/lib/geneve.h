@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The GENEVE header and its options, checked as strictly as RFC 8926 sections 3.4 and 3.5 ask. */
+#ifndef LEMAN_GENEVE_H
+#define LEMAN_GENEVE_H
+
+#include "lib/maps.h"
+#include "lib/verdict.h"
+
+#define GENEVE_BASE_BYTES 8
+#define GENEVE_VERSION(h) ((h)[0] >> 6)
+#define GENEVE_OPT_BYTES(h) (((h)[0] & 0x3f) * 4u)
+#define GENEVE_F_OAM 0x80
+#define GENEVE_F_CRITICAL 0x40
+#define GENEVE_PROTO(h) (((__u32)(h)[2] << 8) | (h)[3])
+#define GENEVE_VNI(h) (((__u32)(h)[4] << 16) | ((__u32)(h)[5] << 8) | (h)[6])
+
+#define OPT_CRITICAL 0x80
+#define OPT_WORDS 0x1f
+#define MAX_OPTIONS 63 /* header-only options in 252 bytes */
+
+static __always_inline void count_option(const struct lm_opt_key *key, __u32 bytes)
+{
+	struct lm_count *count = bpf_map_lookup_elem(&lm_opt_stats, key);
+
+	if (count) {
+		count->packets += 1;
+		count->bytes += bytes;
+	} else {
+		struct lm_count first = { .packets = 1, .bytes = bytes };
+
+		bpf_map_update_elem(&lm_opt_stats, key, &first, BPF_ANY);
+	}
+}
+
+struct option_walk {
+	__u32 pos;
+	__u32 end;
+	__u32 counted; /* 1: the sender is known, its options count */
+	__u32 critical;
+	int result;
+};
+
+static long walk_option(__u32 i __attribute__((unused)), struct option_walk *w)
+{
+	struct lm_scratch *s = scratch();
+	const struct lm_known_opt *known;
+	struct lm_opt_key key = {};
+	__u32 pos = w->pos;
+	__u8 words;
+
+	if (!s || pos >= w->end)
+		return 1;
+	pos &= 0xfc;
+	key.opt_class = (__u16)((s->bytes[pos] << 8) | s->bytes[pos + 1]);
+	key.type = s->bytes[pos + 2];
+	words = s->bytes[pos + 3] & OPT_WORDS; /* the three R bits are ignored */
+	w->pos = pos + 4 + words * 4u;
+	if (w->pos > w->end) {
+		w->result = -LM_V_OPT_LEN;
+		return 1;
+	}
+	if (w->counted)
+		count_option(&key, 4 + words * 4u);
+	if (key.type & OPT_CRITICAL)
+		w->critical = 1;
+	/* Later faults do not hide an overrun: the walk goes on to the end. */
+	known = bpf_map_lookup_elem(&lm_known_opts, &key);
+	if (known) {
+		if (known->words != LM_OPT_ANY_LENGTH && known->words != words && !w->result)
+			w->result = -LM_V_OPT_KNOWN_LEN;
+	} else if ((key.type & OPT_CRITICAL) && !w->result) {
+		w->result = -LM_V_OPT_CRIT;
+	}
+	return 0;
+}
+
+/* Walks the options at `off`, every one of them. 0 or -reason; *critical tells if any is. */
+VERIFIED_ONCE int walk_options(struct __sk_buff *skb, __u32 off, __u32 bytes, __u32 counted,
+			       __u32 *critical)
+{
+	struct lm_scratch *s = scratch();
+	struct option_walk w = {
+		.end = bytes,
+		.counted = counted,
+	};
+
+	if (!s || !critical)
+		return -LM_V_INTERNAL;
+	*critical = 0;
+	bytes &= 0xfc;
+	barrier_var(bytes); /* or the verifier loses sight of the bounds just set */
+	if (!bytes)
+		return 0;
+	if (bpf_skb_load_bytes(skb, off, s->bytes, bytes))
+		return -LM_V_OPT_TRUNC;
+	bpf_loop(MAX_OPTIONS, walk_option, &w, 0);
+	*critical = w.critical;
+	return w.result;
+}
+
+#endif /* LEMAN_GENEVE_H */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What every program needs of the kernel's UAPI, and nothing of Leman. */
+#ifndef LEMAN_KERNEL_H
+#define LEMAN_KERNEL_H
+
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+/* linux/icmp.h, icmpv6.h and if_arp.h draw in the C library, which has no BPF flavour. */
+#define ARPHRD_ETHER 1
+#define ARPOP_REQUEST 1
+#define ARPOP_REPLY 2
+#define ICMP_ECHOREPLY 0
+#define ICMP_DEST_UNREACH 3
+#define ICMP_ECHO 8
+#define ICMP_TIMESTAMP 13
+#define ICMP_TIMESTAMPREPLY 14
+#define ICMP_FRAG_NEEDED 4
+#define ICMPV6_PKT_TOOBIG 2
+#define ICMPV6_INFOMSG_MASK 0x80
+
+#define ETH_HDR_BYTES 14
+#define VLAN_HDR_BYTES 4
+
+#define IP4_DF 0x4000
+#define IP4_MF_OR_OFFSET 0x3fff
+
+/*
+ * A function the verifier checks once, by itself, instead of at each call: what keeps the programs
+ * within its budget. Arguments are the context, scalars and pointers to whole structs; not static.
+ */
+#define VERIFIED_ONCE __attribute__((noinline))
+
+#ifndef barrier_var
+#define barrier_var(var) asm volatile("" : "+r"(var))
+#endif
+
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+
+struct vlan_tag {
+	__be16 tpid;
+	__be16 tci;
+};
+
+static __always_inline int is_vlan(__be16 proto)
+{
+	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
+}
+
+static __always_inline int is_group_mac(const __u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+static __always_inline int same_mac(const __u8 *a, const __u8 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+		 (a[5] ^ b[5]));
+}
+
+#endif /* LEMAN_KERNEL_H */
