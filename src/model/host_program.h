@@ -22,8 +22,8 @@ namespace leman::model {
 // A remote VTEP and how packets to it are made.
 struct VtepWay {
   IpAddress address;
-  bool udp_checksum = false;      // send a correct outer UDP checksum
-  bool accept_zero6 = false;      // accept IPv6 datagrams with checksum zero from it
+  bool udp_checksum = false;  // send a correct outer UDP checksum
+  bool accept_zero6 = false;  // accept IPv6 datagrams with checksum zero from it
   bool ecn_compatibility = false;
   friend auto operator<=>(const VtepWay&, const VtepWay&) = default;
 };
@@ -66,10 +66,10 @@ struct NetworkProgram {
   bool icmp_too_big = true;
   std::vector<std::uint8_t> options;  // wire form, at most 252 bytes
   bool options_critical = false;
-  std::vector<LocalPort> ports;             // sorted by ifindex
-  std::vector<FdbEntry> fdb;                // sorted by mac, local ports included
-  std::vector<NeighbourEntry> neighbours;   // sorted by address
-  std::vector<VtepWay> vteps;               // sorted by address: allowed senders, flood receivers
+  std::vector<LocalPort> ports;            // sorted by ifindex
+  std::vector<FdbEntry> fdb;               // sorted by mac, local ports included
+  std::vector<NeighbourEntry> neighbours;  // sorted by address
+  std::vector<VtepWay> vteps;              // sorted by address: allowed senders, flood receivers
   friend bool operator==(const NetworkProgram&, const NetworkProgram&) = default;
 };
 
@@ -77,6 +77,9 @@ struct HostProgram {
   std::string host;
   Underlay underlay;
   std::uint32_t underlay_ifindex = 0;
+  // The two ends of the veth that cuts aggregates into packets (netlink/segmenter.h); 0 if none.
+  std::uint32_t segment_tx_ifindex = 0;
+  std::uint32_t segment_rx_ifindex = 0;
   std::vector<KnownOption> known_options;  // sorted by class, type; the networks' own included
   std::vector<VtepWay> peers;              // sorted by address: every VTEP of any network
   // Shared: an unchanged network keeps its program from one compilation to the next.

@@ -115,6 +115,10 @@ struct lm_addr {
 };
 LM_ASSERT_ABI(struct lm_addr, 16);
 
+/* Who made the clsact qdisc of a device: it is taken away only if the agent did. */
+#define LM_MADE_UNDERLAY 0x1
+#define LM_MADE_SEGMENT 0x2
+
 /* lm_config: one entry. */
 struct lm_config {
 	struct lm_addr local6;	/* our VTEP address, all zero if none */
@@ -128,7 +132,8 @@ struct lm_config {
 	__u32 magic;		/* upper 8 bits of the mark of frames on a second pass */
 	__u32 learn_limit;	/* learned MACs per network */
 	__u8 ttl;		/* outer TTL and hop limit */
-	__u8 pad[3];
+	__u8 made_hooks;	/* LM_MADE_*: clsact qdiscs that the agent made */
+	__u8 pad[2];
 };
 LM_ASSERT_ABI(struct lm_config, 52);
 
@@ -136,6 +141,7 @@ LM_ASSERT_ABI(struct lm_config, 52);
 #define LM_PORT_F_SECURITY 0x1 /* source MAC and addresses must be the port's own */
 #define LM_PORT_F_PEER 0x2     /* veth whose other end is in another namespace: bpf_redirect_peer */
 #define LM_PORT_F_SEGMENT 0x4  /* aggregates from a tunnel are segmented before this device (TAP) */
+#define LM_PORT_F_MADE_HOOK 0x8 /* the agent made the device's clsact qdisc */
 
 struct lm_port {
 	__u32 vni;
