@@ -7,8 +7,10 @@
 #include <geneve/vni.h>
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/ip_address.h"
@@ -28,7 +30,8 @@ struct OptionTlv {
   friend bool operator==(const OptionTlv&, const OptionTlv&) = default;
 };
 
-// An option kind this host understands; unknown critical options are dropped (RFC 8926 section 3.5).
+// An option kind this host understands; unknown critical options are dropped (RFC 8926
+// section 3.5).
 struct KnownOption {
   std::uint16_t option_class = 0;
   std::uint8_t type = 0;
@@ -46,29 +49,39 @@ struct Port {
   friend bool operator==(const Port&, const Port&) = default;
 };
 
+static_assert(std::has_unique_object_representations_v<IpAddress> &&
+              std::has_unique_object_representations_v<MacAddress>);
+
 // A workload on another host.
 struct Remote {
   MacAddress mac;
   std::vector<IpAddress> addresses;
   IpAddress vtep;
-  friend bool operator==(const Remote&, const Remote&) = default;
+  // Bytes, not members: comparing the remotes of two states is most of what a change costs.
+  friend bool operator==(const Remote& a, const Remote& b) {
+    return std::memcmp(&a.mac, &b.mac, sizeof(a.mac)) == 0 &&
+           std::memcmp(&a.vtep, &b.vtep, sizeof(a.vtep)) == 0 &&
+           a.addresses.size() == b.addresses.size() &&
+           (a.addresses.empty() || std::memcmp(a.addresses.data(), b.addresses.data(),
+                                               a.addresses.size() * sizeof(IpAddress)) == 0);
+  }
 };
 
 struct Network {
   std::string name;
   Vni vni;
-  bool learning = false;                 // learn MACs from the wire, for VTEPs without a control plane
-  std::optional<bool> flood_unknown;     // replicate unknown unicast; unset: as `learning`
-  std::optional<std::uint16_t> mtu;      // unset: computed from the underlay's
-  std::optional<std::uint8_t> dscp;      // fixed outer DSCP (default 0); unset with dscp_copy
-  bool dscp_copy = false;                // outer DSCP from the inner header
-  bool dscp_uniform = false;             // inner DSCP from the outer header at the receiver
-  bool link_control = false;             // carry 01:80:c2:00:00:0x
-  bool icmp_too_big = true;              // answer too-big packets with ICMP
+  bool learning = false;              // learn MACs from the wire, for VTEPs without a control plane
+  std::optional<bool> flood_unknown;  // replicate unknown unicast; unset: as `learning`
+  std::optional<std::uint16_t> mtu;   // unset: computed from the underlay's
+  std::optional<std::uint8_t> dscp;   // fixed outer DSCP (default 0); unset with dscp_copy
+  bool dscp_copy = false;             // outer DSCP from the inner header
+  bool dscp_uniform = false;          // inner DSCP from the outer header at the receiver
+  bool link_control = false;          // carry 01:80:c2:00:00:0x
+  bool icmp_too_big = true;           // answer too-big packets with ICMP
   std::vector<OptionTlv> options;
   std::vector<Port> ports;
   std::vector<Remote> remotes;
-  std::vector<IpAddress> vteps;          // who may send into this network and gets its broadcasts
+  std::vector<IpAddress> vteps;  // who may send into this network and gets its broadcasts
   friend bool operator==(const Network&, const Network&) = default;
 };
 
