@@ -158,14 +158,17 @@ static __always_inline int store_inner_eth(struct __sk_buff *skb, __u32 off, con
 	return (int)bpf_skb_store_bytes(skb, off, &type, 2, 0);
 }
 
-/* Makes the room. Sets *eth_type to what the outer Ethernet header says. 0 or -reason. */
-static __always_inline int make_room(struct __sk_buff *skb, const struct frame *f, __u32 outer_bytes,
-				     __u32 l2_bytes, int v6, int in_front)
+/* Makes the room, with an outer Ethernet header before it. 0 or -reason. */
+static __always_inline int make_room(struct __sk_buff *skb, __u32 outer_bytes, __u32 l2_bytes,
+				     int v6, int in_front)
 {
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
 		      BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
 		      BPF_F_ADJ_ROOM_ENCAP_L2((__u64)l2_bytes);
-	__be16 eth_type = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	/* The neighbour layer writes the MACs; it refuses frames that still have a group address. */
+	struct ethhdr eth = {
+		.h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP),
+	};
 
 	if (in_front) {
 		/* An aggregate would be cut as if the outer UDP were all there is. */
@@ -173,17 +176,13 @@ static __always_inline int make_room(struct __sk_buff *skb, const struct frame *
 			return -LM_V_GSO;
 		if (bpf_skb_change_head(skb, outer_bytes + l2_bytes, 0))
 			return -LM_V_ENCAP;
-		if (bpf_skb_store_bytes(skb, 0, &f->eth, 12, 0))
-			return -LM_V_ENCAP;
 	} else {
 		flags |= v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
 		if (bpf_skb_adjust_room(skb, (__s32)(outer_bytes + l2_bytes), BPF_ADJ_ROOM_MAC,
 					flags))
 			return -LM_V_ENCAP;
 	}
-	if (bpf_skb_store_bytes(skb, 12, &eth_type, 2, 0))
-		return -LM_V_ENCAP;
-	return 0;
+	return bpf_skb_store_bytes(skb, 0, &eth, ETH_HDR_BYTES, 0) ? -LM_V_ENCAP : 0;
 }
 
 static __always_inline int write_outer4(struct __sk_buff *skb, const struct lm_config *cfg,
@@ -287,7 +286,7 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 		payload_sum += tags_sum(f) + options_sum(net);
 	}
 
-	ret = make_room(skb, f, outer_bytes, l2_bytes, v6, in_front);
+	ret = make_room(skb, outer_bytes, l2_bytes, v6, in_front);
 	if (ret && !in_front) {
 		/*
 		 * The frame came out of a tunnel before and its skb still says so: an aggregate is cut
@@ -296,7 +295,7 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 		if (skb->gso_size)
 			return f->n_tags ? -LM_V_GSO : segment_first(skb, cfg, vni);
 		in_front = 1;
-		ret = make_room(skb, f, outer_bytes, l2_bytes, v6, in_front);
+		ret = make_room(skb, outer_bytes, l2_bytes, v6, in_front);
 	}
 	if (ret)
 		return ret;
