@@ -1,0 +1,86 @@
+// One packet, readable: a GENEVE packet from the outer frame to the inner transport header, with the
+// verdict a strict endpoint gives on it.
+//
+// Purpose:   what `leman decode`, `leman capture` and the demo show. The codec says what is right
+//            (geneve/packet.h); this says it in words, as a tree that prints as text or as JSON.
+// Threads:   pure functions.
+// Ownership: results own their text; nothing refers to the packet's bytes afterwards.
+// Errors:    none. Any bytes give a description; what cannot be read is said.
+// Units:     bytes; offsets count from the first byte of what was given, whatever its link type.
+#pragma once
+
+#include <geneve/packet.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace leman {
+
+// What the first byte of a packet is.
+enum class PacketLink {
+  kEthernet,
+  kRawIp,       // IPv4 or IPv6 header
+  kLinuxSll,    // "cooked" capture, 16 bytes (device "any")
+  kLinuxSll2,   // the same, 20 bytes
+  kUdpPayload,  // the GENEVE header
+};
+
+struct PacketTextOptions {
+  PacketLink link = PacketLink::kEthernet;
+  std::uint16_t udp_port = geneve::kUdpPort;
+  // Forgive what a receiver may forgive: see geneve::OptionHandling::kLenient; and accept UDP
+  // checksum zero over IPv6.
+  bool lenient = false;
+  // Bytes on the wire when the capture kept fewer; 0: all are there.
+  std::size_t original_bytes = 0;
+  geneve::Registry registry;
+};
+
+// One line of the tree, or one member of the JSON object. A field without label shows its children
+// only; a field without key is for people only.
+struct PacketField {
+  using Value = std::variant<std::monostate, bool, std::uint64_t, std::string>;
+
+  std::string key;
+  std::string label;
+  std::string text;
+  Value value;
+  std::optional<std::size_t> offset;
+  bool is_list = false;  // children are elements without names
+  std::vector<PacketField> children;
+};
+
+enum class PacketVerdict {
+  kAccept,
+  kControl,
+  kDrop,
+  kNotGeneve,
+  kCut,  // the capture kept too few bytes to say
+};
+inline constexpr std::size_t kPacketVerdicts = 5;
+[[nodiscard]] std::string_view PacketVerdictName(PacketVerdict verdict);  // "accept", "not_geneve"
+
+struct PacketText {
+  PacketVerdict verdict = PacketVerdict::kNotGeneve;
+  std::optional<geneve::Reason> reason;  // with kDrop
+  std::optional<std::size_t> offset;     // of the fault
+  std::optional<std::uint32_t> vni;      // when a GENEVE header was seen
+  std::string summary;                   // one line: addresses, VNI, inner packet
+  std::string conclusion;                // "ACCEPT", "DROP OPT_TRUNC at byte 42: … (RFC 8926 …)"
+  std::vector<PacketField> layers;
+};
+
+[[nodiscard]] PacketText DescribePacket(geneve::ByteSpan packet, const PacketTextOptions& options);
+
+// The tree, one field a line, `indent` blanks before each; ends with the verdict.
+[[nodiscard]] std::string RenderPacket(const PacketText& packet, int indent);
+
+// Where the rule behind a reason is written: "RFC 8926 section 3.4".
+[[nodiscard]] std::string_view ReasonStandard(geneve::Reason reason);
+
+}  // namespace leman
