@@ -1,0 +1,53 @@
+// A Netlink in memory, for the tests of the agent: links are set by hand, Notify() makes an event.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "netlink/netlink.h"
+
+namespace leman {
+
+class FakeNetlink : public Netlink {
+ public:
+  FakeNetlink() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+
+  Result<model::HostFacts> ListLinks() override {
+    ++lists;
+    if (fail_with.has_value()) {
+      return Fail(*fail_with);
+    }
+    return links;
+  }
+  int event_fd() const override { return event_.get(); }
+  Result<bool> DrainEvents() override {
+    std::uint64_t count = 0;
+    return read(event_.get(), &count, sizeof(count)) == sizeof(count);
+  }
+  Result<UdpPortClaim> ClaimUdpPort(std::uint16_t port) override {
+    if (port == busy_port) {
+      return Fail(Code::kAlreadyExists, "UDP port is busy");
+    }
+    claimed_port = port;
+    return UdpPortClaim();
+  }
+
+  void Notify() const {
+    const std::uint64_t one = 1;
+    static_cast<void>(!write(event_.get(), &one, sizeof(one)));
+  }
+
+  model::HostFacts links;
+  std::optional<Error> fail_with;
+  std::uint16_t busy_port = 0;
+  std::uint16_t claimed_port = 0;
+  int lists = 0;
+
+ private:
+  Fd event_;
+};
+
+}  // namespace leman
