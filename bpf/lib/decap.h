@@ -12,24 +12,33 @@
 #define MIN_L3_V6 sizeof(struct ip6_header)
 
 /*
- * Small frames in IPv6: the outer header is shortened to IPv4 first, so that what must stay behind
- * is 20 bytes, not 40; frames under that are padded, as any Ethernet may do. Returns the bytes that
- * the outer headers have become shorter, or -reason.
+ * The kernel takes skb->protocol from the outer header and keeps it when that header goes. What
+ * remains must be of that family: an aggregate of the other one is dropped as soon as a device looks
+ * at it. So the outer header is turned into the inner family first. For frames that are not IP, IPv4
+ * is the smaller header to leave behind, and frames below even that are padded, as any Ethernet may do.
+ * *shorter: bytes that the outer header lost. 0 or -reason.
  */
-static __always_inline int shorten_outer(struct __sk_buff *skb, const struct outer *o,
-					 __u32 l3_bytes)
+static __always_inline int fit_outer(struct __sk_buff *skb, const struct outer *o, __be16 type,
+				     __u32 l3_bytes, int *shorter)
 {
-	int shorter = 0;
+	const int diff = (int)(MIN_L3_V6 - MIN_L3_V4);
+	int to_v4 = o->v6 && (type == bpf_htons(ETH_P_IP) ||
+			      (type != bpf_htons(ETH_P_IPV6) && l3_bytes < MIN_L3_V6));
 
+	*shorter = 0;
 	if (l3_bytes < MIN_L3_V4 &&
 	    bpf_skb_change_tail(skb, skb->len + (__u32)(MIN_L3_V4 - l3_bytes), 0))
 		return -LM_V_DECAP;
-	if (o->v6 && l3_bytes < MIN_L3_V6) {
-		if (skb->gso_size || bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
+	if (to_v4) {
+		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
 			return -LM_V_DECAP;
-		shorter = (int)(MIN_L3_V6 - MIN_L3_V4);
+		*shorter = diff;
+	} else if (!o->v6 && type == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
+			return -LM_V_DECAP;
+		*shorter = -diff;
 	}
-	return shorter;
+	return 0;
 }
 
 /*
@@ -39,18 +48,18 @@ static __always_inline int shorten_outer(struct __sk_buff *skb, const struct out
 static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer *o, __u32 inner,
 				       __u64 room_flags, int csum_level, int *peer_ok)
 {
-	__u32 l3_bytes;
 	struct ethhdr eth;
-	__be16 min_type;
+	__u32 l3_bytes;
 	int shorter;
+	int ret;
 
 	if (o->udp_end < inner + ETH_HDR_BYTES ||
 	    bpf_skb_load_bytes(skb, inner, &eth, ETH_HDR_BYTES))
 		return -LM_V_INNER_SHORT;
 	l3_bytes = o->udp_end - inner - ETH_HDR_BYTES;
-	if (eth.h_proto == bpf_htons(ETH_P_IP) && l3_bytes < sizeof(struct ip4_header))
+	if (eth.h_proto == bpf_htons(ETH_P_IP) && l3_bytes < MIN_L3_V4)
 		return -LM_V_INNER_SHORT;
-	if (eth.h_proto == bpf_htons(ETH_P_IPV6) && l3_bytes < sizeof(struct ip6_header))
+	if (eth.h_proto == bpf_htons(ETH_P_IPV6) && l3_bytes < MIN_L3_V6)
 		return -LM_V_INNER_SHORT;
 
 	/* Bytes behind the datagram are the underlay's padding, not the tenant's. */
@@ -58,12 +67,12 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 		return -LM_V_DECAP;
 	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
 		return -LM_V_DECAP;
-	shorter = shorten_outer(skb, o, l3_bytes);
-	if (shorter < 0)
-		return shorter;
+	ret = fit_outer(skb, o, eth.h_proto, l3_bytes, &shorter);
+	if (ret)
+		return ret;
 
 	/* From behind the outer MACs up to the inner EtherType's end: just as long as `inner`. */
-	if (bpf_skb_adjust_room(skb, -(__s32)(inner - (__u32)shorter), BPF_ADJ_ROOM_MAC,
+	if (bpf_skb_adjust_room(skb, -((int)inner - shorter), BPF_ADJ_ROOM_MAC,
 				room_flags | BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -LM_V_DECAP;
 	if (csum_level)
@@ -72,9 +81,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 		return -LM_V_DECAP;
 	if (skb->gso_size)
 		count_event(LM_E_GSO_IN);
-
-	min_type = (o->v6 && !shorter) ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	*peer_ok = eth.h_proto == min_type;
+	*peer_ok = eth.h_proto == bpf_htons(ETH_P_IP) || eth.h_proto == bpf_htons(ETH_P_IPV6);
 	return 0;
 }
 
