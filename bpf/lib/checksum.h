@@ -67,20 +67,15 @@ static long sum_chunk(__u32 i __attribute__((unused)), struct sum_walk *w)
 
 	if (!s || w->off >= w->end)
 		return 1;
-	if (n >= SUM_CHUNK) {
+	if (n >= SUM_CHUNK)
 		n = SUM_CHUNK;
-	} else {
-		/* The tail: zero bytes up to the next word count for nothing. */
-		n &= SUM_CHUNK - 1;
-		memset(s->bytes, 0, SUM_CHUNK);
-		if (n == 0)
-			return 1;
-	}
-	if (bpf_skb_load_bytes(w->skb, w->off, s->bytes, n)) {
+	else
+		memset(s->bytes, 0, SUM_CHUNK); /* zeros behind the end count for nothing */
+	if (load_some(w->skb, w->off, s->bytes, n, SUM_CHUNK)) {
 		w->failed = 1;
 		return 1;
 	}
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, (n + 3) & ~3u, 0);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, SUM_CHUNK, 0);
 	if (sum < 0) {
 		w->failed = 1;
 		return 1;

@@ -306,8 +306,8 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 		ret = write_outer4(skb, cfg, net, vni, way, hash, tos, ip_bytes, payload_sum);
 	if (ret)
 		return ret;
-	if (options && options <= LM_MAX_OPTIONS_BYTES &&
-	    bpf_skb_store_bytes(skb, ETH_HDR_BYTES + outer_bytes - options, net->options, options, 0))
+	if (options && store_some(skb, ETH_HDR_BYTES + outer_bytes - options, net->options, options,
+				  LM_MAX_OPTIONS_BYTES))
 		return -LM_V_ENCAP;
 	/* In front, the frame's own Ethernet header follows already, unless tags go into it. */
 	if (store_inner_eth(skb, ETH_HDR_BYTES + outer_bytes, f))

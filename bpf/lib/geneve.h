@@ -87,11 +87,9 @@ VERIFIED_ONCE int walk_options(struct __sk_buff *skb, __u32 off, __u32 bytes, __
 	if (!s || !critical)
 		return -LM_V_INTERNAL;
 	*critical = 0;
-	bytes &= 0xfc;
-	barrier_var(bytes); /* or the verifier loses sight of the bounds just set */
 	if (!bytes)
 		return 0;
-	if (bpf_skb_load_bytes(skb, off, s->bytes, bytes))
+	if (load_some(skb, off, s->bytes, bytes, LM_MAX_OPTIONS_BYTES))
 		return -LM_V_OPT_TRUNC;
 	bpf_loop(MAX_OPTIONS, walk_option, &w, 0);
 	*critical = w.critical;

@@ -47,6 +47,33 @@
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 
+/*
+ * Copies of a size known only at run time, 1..max with max a constant. The size goes through "less
+ * one" because Linux 6.1 does not learn from a comparison with zero that it is at least one. Any
+ * other size fails.
+ */
+static __always_inline int load_some(struct __sk_buff *skb, __u32 off, void *to, __u32 bytes,
+				     __u32 max)
+{
+	__u32 less1 = bytes - 1;
+
+	barrier_var(less1);
+	if (less1 >= max)
+		return -1;
+	return (int)bpf_skb_load_bytes(skb, off, to, less1 + 1);
+}
+
+static __always_inline int store_some(struct __sk_buff *skb, __u32 off, const void *from,
+				      __u32 bytes, __u32 max)
+{
+	__u32 less1 = bytes - 1;
+
+	barrier_var(less1);
+	if (less1 >= max)
+		return -1;
+	return (int)bpf_skb_store_bytes(skb, off, from, less1 + 1, 0);
+}
+
 struct vlan_tag {
 	__be16 tpid;
 	__be16 tci;

@@ -148,9 +148,11 @@ static __always_inline int check_arp(struct __sk_buff *skb, const struct lm_port
 }
 
 /* 0, or -reason. */
-static __always_inline int port_security(struct __sk_buff *skb, const struct lm_port *port,
-					 const struct frame *f)
+VERIFIED_ONCE int port_security(struct __sk_buff *skb, const struct lm_port *port,
+				const struct frame *f)
 {
+	if (!port || !f)
+		return -LM_V_INTERNAL;
 	if (!(port->flags & LM_PORT_F_SECURITY))
 		return 0;
 	if (!same_mac(f->eth.h_source, port->mac))
