@@ -1,0 +1,264 @@
+#include "lab/lab.h"
+
+#include <sys/mount.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <sstream>
+#include <utility>
+
+#include "lab/agent_client.h"
+#include "lab/files.h"
+#include "lab/netns.h"
+#include "lab/vm.h"
+
+namespace leman::lab {
+namespace {
+
+constexpr Milliseconds kAgentTimeout{20'000};
+constexpr Milliseconds kVmTimeout{60'000};
+constexpr unsigned kBpfFsMagic = 0xcafe4a11;
+
+std::string LabFilePath(const std::string& name) { return RunDir(name) + "/lab.yaml"; }
+std::string NetnsListPath(const std::string& name) { return RunDir(name) + "/netns"; }
+
+Status NeedRoot() {
+  if (geteuid() != 0) {
+    return Fail(
+        Code::kPermissionDenied,
+        "a lab makes network namespaces and loads BPF programs, which needs root; use sudo");
+  }
+  return {};
+}
+
+// systemd mounts it; a container or a bare system may not have.
+Status MountBpfFs() {
+  struct statfs about{};
+  if (statfs("/sys/fs/bpf", &about) == 0 && static_cast<unsigned>(about.f_type) == kBpfFsMagic) {
+    return {};
+  }
+  if (mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700") != 0) {
+    return Fail(ErrnoError(errno, "mount a BPF file system on /sys/fs/bpf"));
+  }
+  return {};
+}
+
+Status IpBatch(const std::string& netns, const std::string& batch) {
+  std::vector<std::string> argv = {"ip"};
+  if (!netns.empty()) {
+    argv.insert(argv.end(), {"-n", netns});
+  }
+  argv.insert(argv.end(), {"-batch", "-"});
+  LEMAN_TRY(RunOk({.argv = argv, .netns = {}, .input = batch}));
+  return {};
+}
+
+}  // namespace
+
+std::string CardCapturePath(const MachinePlan& machine) { return machine.run_dir + "/card.pcap"; }
+
+Result<std::string> FindAgent() {
+  // Environment variables are read before any thread starts.
+  if (const char* wanted = std::getenv("LEMAN_AGENT")) {  // NOLINT(concurrency-mt-unsafe)
+    return std::string(wanted);
+  }
+  const std::string here = ProgramDirectory();
+  for (const std::string& place :
+       {here + "/leman-agent", here + "/../agent/leman-agent", here + "/../sbin/leman-agent"}) {
+    if (access(place.c_str(), X_OK) == 0) {
+      return place;
+    }
+  }
+  std::string found = FindProgram("leman-agent");
+  if (found.empty()) {
+    return Fail(Code::kNotFound,
+                "leman-agent is not beside leman and not in PATH; build it, or name it in "
+                "LEMAN_AGENT");
+  }
+  return found;
+}
+
+Result<Lab> Lab::FromFile(const std::string& path, std::optional<Kind> kind) {
+  LEMAN_ASSIGN_OR_RETURN(std::string text, ReadText(path));
+  return FromText(path, std::move(text), kind);
+}
+
+Result<Lab> Lab::FromText(const std::string& path, std::string text, std::optional<Kind> kind) {
+  LEMAN_ASSIGN_OR_RETURN(LabFile file, ParseLabFile(path, text));
+  if (kind) {
+    for (Machine& machine : file.machines) {
+      machine.kind = *kind;
+    }
+  }
+  return Lab(std::move(file), std::move(text));
+}
+
+Result<Lab> Lab::Open(const std::string& name) {
+  if (!IsPlainName(name) || access(LabFilePath(name).c_str(), F_OK) != 0) {
+    return Fail(Code::kNotFound,
+                "no lab " + name + " is up; `leman lab status` lists those that are");
+  }
+  LEMAN_ASSIGN_OR_RETURN(Lab lab, FromFile(LabFilePath(name), std::nullopt));
+  // What `--kind` made of it at the time: a virtual machine has no namespace of its own.
+  for (Machine& machine : lab.file_.machines) {
+    machine.kind = access((RunDir(name) + "/" + machine.name + "/qemu.log").c_str(), F_OK) == 0
+                       ? Kind::kQemu
+                       : Kind::kNetns;
+  }
+  lab.plan_ = MakePlan(lab.file_);
+  return lab;
+}
+
+std::vector<std::string> Lab::List() { return ListSubdirectories(std::string(kRunRoot)); }
+
+Status Lab::Remove(const std::string& name) {
+  LEMAN_TRY(NeedRoot());
+  const UninterruptedScope scope;
+  std::vector<std::string> names;
+  if (const auto list = ReadText(NetnsListPath(name)); list.ok()) {
+    std::istringstream lines(*list);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with(kNamespacePrefix) && NetnsExists(line)) {
+        names.push_back(line);
+      }
+    }
+  }
+  LEMAN_TRY(KillInside(names));
+  for (const std::string& netns : names) {
+    LEMAN_TRY(DeleteNetns(netns));
+  }
+  // With its devices gone, the pins are the last that hold the programs' maps.
+  LEMAN_TRY(RemoveTree(std::string(kPinRoot) + "/" + name));
+  return RemoveTree(RunDir(name));
+}
+
+Status Lab::RemoveStrays() {
+  LEMAN_TRY(NeedRoot());
+  std::vector<std::string> names = ListNetns(kNamespacePrefix);
+  for (const std::string& lab : List()) {
+    std::erase_if(names,
+                  [&](const std::string& name) { return name.starts_with(NetnsName(lab, "")); });
+  }
+  LEMAN_TRY(KillInside(names));
+  for (const std::string& netns : names) {
+    LEMAN_TRY(DeleteNetns(netns));
+  }
+  for (const std::string& lab : ListSubdirectories(std::string(kPinRoot))) {
+    if (access(RunDir(lab).c_str(), F_OK) != 0) {
+      LEMAN_TRY(RemoveTree(std::string(kPinRoot) + "/" + lab));
+    }
+  }
+  return {};
+}
+
+Status Lab::Prepare() const {
+  LEMAN_TRY(MakeDirectories(plan_.run_dir));
+  std::string list;
+  for (const std::string& netns : plan_.netns) {
+    list += netns + "\n";
+  }
+  LEMAN_TRY(WriteText(NetnsListPath(file_.name), list));
+  LEMAN_TRY(WriteText(LabFilePath(file_.name), text_));
+  LEMAN_TRY(MountBpfFs());
+  LEMAN_TRY(MakeDirectories(plan_.pin_root));
+  for (const HostPlan& host : plan_.hosts) {
+    LEMAN_TRY(MakeDirectories(host.run_dir));
+    LEMAN_TRY(WriteText(host.state_path, host.state_yaml));
+  }
+  for (const MachinePlan& machine : plan_.machines) {
+    LEMAN_TRY(MakeDirectories(machine.run_dir));
+  }
+  return {};
+}
+
+Status Lab::MakeLinks() const {
+  LEMAN_TRY(IpBatch("", plan_.link_batch));
+  for (const NamespacePlan& contents : plan_.contents) {
+    LEMAN_TRY(IpBatch(contents.name, contents.ip_batch));
+    for (const std::string& device : contents.no_offload_devices) {
+      LEMAN_TRY(RunOk(
+          {.argv = {"ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off"},
+           .netns = contents.name,
+           .input = {}}));
+    }
+  }
+  return {};
+}
+
+Status Lab::StartAgents(const Progress& progress) const {
+  LEMAN_ASSIGN_OR_RETURN(const std::string agent, FindAgent());
+  std::vector<Process> agents;
+  for (const HostPlan& host : plan_.hosts) {
+    progress("starting the agent of " + host.name);
+    LEMAN_ASSIGN_OR_RETURN(Process process,
+                           Spawn({agent, "--state", host.state_path, "--pin-root", host.pin_root,
+                                  "--run-dir", host.run_dir, "--metrics-address", "off"},
+                                 host.netns, host.LogPath()));
+    agents.push_back(std::move(process));
+  }
+  for (std::size_t i = 0; i < agents.size(); ++i) {
+    const HostPlan& host = plan_.hosts[i];
+    progress("waiting for the agent of " + host.name);
+    LEMAN_TRY(WaitReady(host.name, host.SocketPath(), host.LogPath(), agents[i], kAgentTimeout));
+  }
+  return {};
+}
+
+Result<std::vector<Process>> Lab::StartVirtualMachines(const Progress& progress) const {
+  std::vector<Process> started;
+  GuestImage image;
+  for (const MachinePlan& machine : plan_.machines) {
+    if (machine.machine.kind != Kind::kQemu) {
+      started.emplace_back();
+      continue;
+    }
+    if (image.kernel.empty()) {
+      progress("packing the virtual machines' file system");
+      const std::string directory = plan_.run_dir + "/guest-image";
+      LEMAN_TRY(MakeDirectories(directory));
+      LEMAN_ASSIGN_OR_RETURN(image, MakeGuestImage(directory));
+    }
+    LEMAN_ASSIGN_OR_RETURN(
+        Process process,
+        StartVm(machine, image, capture_cards_ ? CardCapturePath(machine) : std::string()));
+    started.push_back(std::move(process));
+  }
+  return started;
+}
+
+Status Lab::Up(const Progress& progress) {
+  LEMAN_TRY(NeedRoot());
+  LEMAN_TRY(FindAgent());
+  progress("removing leftovers");
+  LEMAN_TRY(Remove(file_.name));
+  LEMAN_TRY(Prepare());
+  progress("making namespaces and links");
+  LEMAN_TRY(MakeLinks());
+  // Virtual machines take seconds to boot: the agents start meanwhile.
+  LEMAN_ASSIGN_OR_RETURN(const std::vector<Process> vms, StartVirtualMachines(progress));
+  LEMAN_TRY(StartAgents(progress));
+  for (std::size_t i = 0; i < vms.size(); ++i) {
+    if (vms[i].pidfd.valid()) {
+      progress("booting " + plan_.machines[i].machine.name);
+      LEMAN_TRY(WaitVm(plan_.machines[i], vms[i], kVmTimeout));
+    }
+  }
+  return {};
+}
+
+Result<Output> Lab::RunIn(const std::string& machine, const std::vector<std::string>& argv,
+                          Milliseconds timeout) {
+  const MachinePlan* plan = plan_.FindMachine(machine);
+  if (plan == nullptr) {
+    return Fail(Code::kNotFound, "no machine " + machine);
+  }
+  if (plan->machine.kind == Kind::kQemu) {
+    return RunInVm(*plan, QuoteForShell(argv), timeout, false);
+  }
+  return Run({.argv = argv, .netns = plan->netns, .input = {}, .timeout = timeout});
+}
+
+}  // namespace leman::lab

@@ -1,0 +1,238 @@
+#include "lab/vm.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "lab/agent_client.h"
+
+namespace leman::lab {
+namespace {
+
+std::string SocketPath(const MachinePlan& machine) { return machine.run_dir + "/shell.sock"; }
+std::string LogPath(const MachinePlan& machine) { return machine.run_dir + "/qemu.log"; }
+
+std::string Base64(std::string_view text) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); i += 3) {
+    std::uint32_t group = 0;
+    const std::size_t bytes = std::min<std::size_t>(3, text.size() - i);
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = (group << 8U) | (k < bytes ? static_cast<unsigned char>(text[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      result += k <= bytes ? kDigits[(group >> (18U - 6U * k)) & 0x3fU] : '=';
+    }
+  }
+  return result;
+}
+
+// The shell's side of the second serial port.
+class Shell {
+ public:
+  [[nodiscard]] Status Connect(const std::string& path, Clock::time_point deadline);
+  [[nodiscard]] Status Send(std::string_view text) const;
+  // Reads until "\001WORD STATUS\n"; what comes before goes to `out`. With `echo` also to stdout.
+  [[nodiscard]] Result<int> ReadAnswer(const std::string& word, Clock::time_point deadline,
+                                       bool echo, std::string& out);
+
+ private:
+  Fd socket_;
+  std::string pending_;
+};
+
+Status Shell::Connect(const std::string& path, Clock::time_point deadline) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return Fail(Code::kInvalidArgument, path + ": longer than a socket's name may be");
+  }
+  std::memcpy(static_cast<char*>(address.sun_path), path.data(), path.size());
+  for (;;) {
+    socket_ = Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      return {};
+    }
+    const int err = errno;
+    if (Clock::now() >= deadline) {
+      return Fail(ErrnoError(err, path));
+    }
+    if (Interrupted()) {
+      return FailInterrupted();
+    }
+    poll(nullptr, 0, 10);  // until QEMU has made its socket
+  }
+}
+
+Status Shell::Send(std::string_view text) const {
+  while (!text.empty()) {
+    const ssize_t sent = send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EINTR) {
+      return Fail(ErrnoError(errno, "shell of the machine"));
+    }
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+  }
+  return {};
+}
+
+Result<int> Shell::ReadAnswer(const std::string& word, Clock::time_point deadline, bool echo,
+                              std::string& out) {
+  const std::string mark = "\001" + word + " ";
+  bool told = false;
+  const auto pass = [&](std::size_t count) {
+    if (echo && write(STDOUT_FILENO, pending_.data(), count) < 0) {
+      echo = false;  // nobody reads any more
+    }
+    out.append(pending_, 0, count);
+    pending_.erase(0, count);
+  };
+  for (;;) {
+    const std::size_t start = pending_.find('\001');
+    if (start != 0) {
+      pass(std::min(start, pending_.size()));
+    }
+    if (const std::size_t end = pending_.find('\n');
+        !pending_.empty() && end != std::string::npos) {
+      int status = 0;
+      const bool ours = pending_.starts_with(mark);
+      if (ours) {
+        std::from_chars(pending_.data() + mark.size(), pending_.data() + end, status);
+      }
+      pending_.erase(0, end + 1);
+      if (ours) {
+        return status;
+      }
+      out.clear();  // the rest of somebody else's command
+      continue;
+    }
+    if (Interrupted() && !told) {
+      LEMAN_TRY(Send("\003"));
+      told = true;
+      deadline = std::min(deadline, Clock::now() + Milliseconds(1000));
+    }
+    if (Clock::now() >= deadline) {
+      if (told) {
+        return FailInterrupted();
+      }
+      return Fail(Code::kUnavailable, "the machine's shell does not answer in time");
+    }
+    pollfd wait{socket_.get(), POLLIN, 0};
+    if (poll(&wait, 1, 100) <= 0) {
+      continue;
+    }
+    std::array<char, 4096> buffer{};
+    const ssize_t got = read(socket_.get(), buffer.data(), buffer.size());
+    if (got == 0) {
+      return Fail(Code::kUnavailable, "the virtual machine has ended");
+    }
+    pending_.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  }
+}
+
+}  // namespace
+
+Result<Process> StartVm(const MachinePlan& plan, const GuestImage& image,
+                        const std::string& dump_path) {
+  const Machine& machine = plan.machine;
+  std::string parameters = "console=ttyS0 quiet panic=-1 leman.name=" + machine.name +
+                           " leman.mtu=" + std::to_string(plan.mtu);
+  for (const IpPrefix& address : machine.addresses) {
+    parameters += " leman.address=" + address.ToString();
+  }
+  std::vector<std::string> argv = {
+      "qemu-system-x86_64",
+      "-name",
+      machine.name,
+      "-nodefaults",
+      "-no-user-config",
+      "-display",
+      "none",
+      "-machine",
+      "pc,accel=kvm:tcg",
+      "-cpu",
+      "max",
+      "-m",
+      "256",
+      "-smp",
+      "1",
+      "-no-reboot",
+      "-kernel",
+      image.kernel,
+      "-initrd",
+      image.initramfs,
+      "-append",
+      parameters,
+      "-netdev",
+      "tap,id=net0,ifname=" + plan.port_device + ",script=no,downscript=no,vhost=off",
+      "-device",
+      "virtio-net-pci,netdev=net0,romfile=,mac=" + machine.mac.ToString(),
+      "-serial",
+      "file:" + plan.run_dir + "/console.log",
+      "-chardev",
+      "socket,id=shell,server=on,wait=off,path=" + SocketPath(plan),
+      "-serial",
+      "chardev:shell"};
+  if (!dump_path.empty()) {
+    argv.insert(argv.end(),
+                {"-object", "filter-dump,id=dump0,netdev=net0,maxlen=256,file=" + dump_path});
+  }
+  return Spawn(argv, plan.host_netns, LogPath(plan));
+}
+
+Status WaitVm(const MachinePlan& machine, const Process& process, Milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  Shell shell;
+  std::string ignored;
+  auto connected = shell.Connect(SocketPath(machine), deadline);
+  if (connected.ok()) {
+    const auto answer = shell.ReadAnswer("ready", deadline, false, ignored);
+    if (answer.ok()) {
+      return {};
+    }
+    connected = Fail(answer.error());
+  }
+  if (WaitEnd(process, Milliseconds(0))) {
+    return Fail(Code::kUnavailable,
+                machine.machine.name + ": QEMU ended; it said\n" + TailOf(LogPath(machine), 8));
+  }
+  return Fail(connected.error().In(machine.machine.name));
+}
+
+Result<Output> RunInVm(const MachinePlan& machine, const std::string& command_line,
+                       Milliseconds timeout, bool echo) {
+  static std::atomic<std::uint32_t> count{0};
+  const std::string word = "c" + std::to_string(getpid()) + "-" + std::to_string(++count);
+  const auto deadline = Clock::now() + timeout;
+  Shell shell;
+  LEMAN_TRY(shell.Connect(SocketPath(machine), Clock::now() + Milliseconds(1000)));
+  LEMAN_TRY(shell.Send(word + " " + Base64(command_line) + "\n"));
+  Output output;
+  LEMAN_ASSIGN_OR_RETURN(output.exit_status, shell.ReadAnswer(word, deadline, echo, output.out));
+  return output;
+}
+
+std::string QuoteForShell(const std::vector<std::string>& argv) {
+  std::string line;
+  for (const std::string& word : argv) {
+    line += line.empty() ? "'" : " '";
+    for (const char c : word) {
+      line += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    line += "'";
+  }
+  return line;
+}
+
+}  // namespace leman::lab
