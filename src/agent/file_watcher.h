@@ -1,0 +1,41 @@
+// Tells when the file behind a path may be another one: written and closed, replaced by rename,
+// removed, or reached through a symbolic link that was swapped (as Kubernetes swaps a ConfigMap).
+// A file that is being written in place is not told before it is closed.
+//
+// Threads: one. Ownership: the inotify descriptor. Errors: kInternal with the errno; a path that
+// does not exist is no error, its coming is what is waited for.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace leman::agent {
+
+class FileWatcher {
+ public:
+  [[nodiscard]] static Result<FileWatcher> Make(const std::string& path);
+
+  [[nodiscard]] int fd() const { return inotify_.get(); }
+  // Takes what waits. True: read the file again.
+  [[nodiscard]] bool Drain();
+
+ private:
+  FileWatcher(Fd inotify, std::string path)
+      : inotify_(std::move(inotify)), path_(std::move(path)) {}
+  void Follow();
+
+  Fd inotify_;
+  std::string path_;
+  std::map<std::pair<int, std::string>, std::string> names_;  // watch and name → path
+  std::set<int> watches_;
+};
+
+// Reads a regular file of at most `max_bytes`.
+[[nodiscard]] Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes);
+
+}  // namespace leman::agent
