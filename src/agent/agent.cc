@@ -31,11 +31,12 @@ double Milliseconds(EventLoop::Clock::time_point start) {
 
 }  // namespace
 
-Result<model::DesiredState> LoadStateFile(const std::string& path) {
+Result<model::DesiredState> LoadStateFile(const std::string& path,
+                                          const model::DesiredState* before) {
   const auto start = EventLoop::Clock::now();
   auto state = [&]() -> Result<model::DesiredState> {
     LEMAN_ASSIGN_OR_RETURN(const std::string text, ReadRegularFile(path, kMaxStateFileBytes));
-    return model::ParseStateFile(path, text);
+    return model::ParseStateFile(path, text, before);
   }();
   // The text and tree of a large file are gone now; their pages go back to the kernel too.
   malloc_trim(0);
@@ -67,7 +68,7 @@ Status Agent::Start(AgentParts parts) {
   reconciler_.emplace(*parts_.netlink, board_);
   // Watched before it is read: no change falls between the two.
   LEMAN_ASSIGN_OR_RETURN(watcher_, FileWatcher::Make(options_.state_file));
-  LEMAN_ASSIGN_OR_RETURN(model::DesiredState state, LoadStateFile(options_.state_file));
+  LEMAN_ASSIGN_OR_RETURN(model::DesiredState state, LoadStateFile(options_.state_file, nullptr));
   const std::string underlay = state.underlay.device;
   LEMAN_ASSIGN_OR_RETURN(const bool taken, reconciler_->TakeState(std::move(state)));
   static_cast<void>(taken);
@@ -206,7 +207,8 @@ Status Agent::ReconcileOrRetry() {
 Result<ReloadOutcome> Agent::Reload(std::string_view why) {
   spdlog::info("rereading {}: {}", options_.state_file, why);
   auto taken = [&]() -> Result<bool> {
-    LEMAN_ASSIGN_OR_RETURN(model::DesiredState state, LoadStateFile(options_.state_file));
+    LEMAN_ASSIGN_OR_RETURN(model::DesiredState state,
+                           LoadStateFile(options_.state_file, reconciler_->now().state.get()));
     return reconciler_->TakeState(std::move(state));
   }();
   if (!taken.ok()) {

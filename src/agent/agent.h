@@ -80,7 +80,9 @@ class Agent {
   EventLoop::TimerId expire_timer_{};
 };
 
-// Reads and parses a state file. kInvalidArgument has every fault, a line each.
-[[nodiscard]] Result<model::DesiredState> LoadStateFile(const std::string& path);
+// Reads and parses a state file; shares what is equal with `before` (may be null). kInvalidArgument
+// has every fault, a line each.
+[[nodiscard]] Result<model::DesiredState> LoadStateFile(const std::string& path,
+                                                        const model::DesiredState* before);
 
 }  // namespace leman::agent

@@ -160,7 +160,8 @@ grpc::Status ApiService::ListPorts(grpc::ServerContext* /*context*/,
   if (snapshot->program == nullptr || dataplane == nullptr) {
     return NotYet();
   }
-  for (const model::Network& network : snapshot->state->networks) {
+  for (const auto& wish : snapshot->state->networks) {
+    const model::Network& network = *wish;
     std::map<std::string, const model::LocalPort*> active;
     if (const auto* program = FindNetwork(*snapshot, network.vni); program != nullptr) {
       for (const model::LocalPort& port : program->ports) {

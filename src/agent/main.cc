@@ -117,12 +117,13 @@ Status RunAgent(const AgentOptions& options, ExitCode& exit_code) {
 }
 
 Status Check(const AgentOptions& options) {
-  LEMAN_ASSIGN_OR_RETURN(const model::DesiredState state, LoadStateFile(options.state_file));
+  LEMAN_ASSIGN_OR_RETURN(const model::DesiredState state,
+                         LoadStateFile(options.state_file, nullptr));
   std::size_t ports = 0;
   std::size_t remotes = 0;
-  for (const model::Network& network : state.networks) {
-    ports += network.ports.size();
-    remotes += network.remotes.size();
+  for (const auto& network : state.networks) {
+    ports += network->ports.size();
+    remotes += network->remotes.size();
   }
   fmt::print("{}: fine, {} networks, {} ports, {} remotes\n", options.state_file,
              state.networks.size(), ports, remotes);

@@ -34,8 +34,8 @@ std::vector<KnownOption> KnownOptions(const DesiredState& state) {
   for (const KnownOption& option : state.options) {
     known.try_emplace({option.option_class, option.type}, option);
   }
-  for (const Network& network : state.networks) {
-    for (const OptionTlv& option : network.options) {
+  for (const auto& network : state.networks) {
+    for (const OptionTlv& option : network->options) {
       known.try_emplace({option.option_class, option.type},
                         KnownOption{.option_class = option.option_class,
                                     .type = option.type,
@@ -121,21 +121,22 @@ Compilation Compiler::Compile(std::shared_ptr<const DesiredState> state, const H
                           (state_ == state || state_->peers == state->peers);
   const std::vector<Peer> peers = SortedPeers(*state);
   std::map<Vni, Compiled> networks;
-  for (const Network& network : state->networks) {
+  for (const auto& wish : state->networks) {
+    const Network& network = *wish;
     const auto before = networks_.find(network.vni);
     std::vector<LinkFacts> links = LinksOf(network, facts);
     Compiled compiled;
     if (before != networks_.end() && same_world && before->second.links == links &&
-        (before->second.wish == &network || *before->second.wish == network)) {
+        (before->second.wish == wish || *before->second.wish == network)) {
       auto node = networks_.extract(before);
-      node.mapped().wish = &network;
+      node.mapped().wish = wish;
       const auto inserted = networks.insert(networks.end(), std::move(node));
       program.networks.emplace_hint(program.networks.end(), network.vni, inserted->second.program);
       result.problems.insert(result.problems.end(), inserted->second.problems.begin(),
                              inserted->second.problems.end());
       continue;
     }
-    compiled.wish = &network;
+    compiled.wish = wish;
     compiled.program = CompileNetwork({.network = network,
                                        .links = links,
                                        .peers = peers,

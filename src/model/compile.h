@@ -52,8 +52,8 @@ class Compiler {
     friend bool operator==(const Surroundings&, const Surroundings&) = default;
   };
   struct Compiled {
-    const Network* wish = nullptr;  // in state_
-    std::vector<LinkFacts> links;   // of its ports, in their order; ifindex 0: not there
+    std::shared_ptr<const Network> wish;
+    std::vector<LinkFacts> links;  // of its ports, in their order; ifindex 0: not there
     std::shared_ptr<const NetworkProgram> program;
     std::vector<Problem> problems;
   };

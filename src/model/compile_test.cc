@@ -18,6 +18,13 @@ using testing::IsEmpty;
 IpAddress Ip(std::string_view text) { return IpAddress::Parse(text).value(); }
 MacAddress Mac(std::uint8_t last) { return MacAddress({0x02, 0, 0, 0, 0, last}); }
 
+// The network at `index`, to be changed: the state gets an object of its own.
+Network& Change(DesiredState& state, std::size_t index) {
+  auto copy = std::make_shared<Network>(*state.networks[index]);
+  state.networks[index] = copy;
+  return *copy;
+}
+
 DesiredState SmallState() {
   DesiredState state;
   state.host = "h";
@@ -31,7 +38,7 @@ DesiredState SmallState() {
   network.remotes = {{Mac(9), {Ip("10.0.0.9")}, Ip("192.0.2.9")},
                      {Mac(8), {Ip("10.0.0.8")}, Ip("192.0.2.8")}};
   network.vteps = {Ip("192.0.2.9")};
-  state.networks = {network};
+  state.networks = {std::make_shared<const Network>(network)};
   return state;
 }
 
@@ -128,7 +135,7 @@ class CompileMtu : public testing::TestWithParam<MtuCase> {};
 TEST_P(CompileMtu, IsWhatFitsWithTheWorstOuterHeader) {
   const MtuCase& c = GetParam();
   DesiredState state = SmallState();
-  Network& network = state.networks[0];
+  Network& network = Change(state, 0);
   network.ports.clear();
   network.remotes.clear();
   network.vteps.clear();
@@ -207,9 +214,9 @@ TEST(Compile, WaysFollowThePeers) {
                  {Ip("192.0.2.4"), UdpChecksum::kRequired, true},
                  {Ip("192.0.2.5"), UdpChecksum::kZero, false},
                  {Ip("192.0.2.99"), UdpChecksum::kZero, false}};
-  state.networks[0].remotes.clear();
-  state.networks[0].vteps = {Ip("192.0.2.2"), Ip("192.0.2.4"), Ip("192.0.2.5"), Ip("2001:db8::2"),
-                             Ip("2001:db8::3")};
+  Change(state, 0).remotes.clear();
+  Change(state, 0).vteps = {Ip("192.0.2.2"), Ip("192.0.2.4"), Ip("192.0.2.5"), Ip("2001:db8::2"),
+                            Ip("2001:db8::3")};
   const Compilation result = Compile(state, SmallFacts(), nullptr);
   EXPECT_THAT(result.program.peers, ElementsAre(VtepWay{Ip("192.0.2.2"), false, false, false},
                                                 VtepWay{Ip("192.0.2.4"), true, false, true},
@@ -221,7 +228,7 @@ TEST(Compile, WaysFollowThePeers) {
 TEST(Compile, OptionsAreInWireFormAndKnown) {
   DesiredState state = SmallState();
   state.options = {{0xfff0, 0x81, std::uint8_t{4}, "mine"}, {0x0102, 0x80, std::nullopt, "ovn"}};
-  state.networks[0].options = {{0xfff0, 0x81, {1, 2, 3, 4}}, {0xfff1, 2, {}}};
+  Change(state, 0).options = {{0xfff0, 0x81, {1, 2, 3, 4}}, {0xfff1, 2, {}}};
   const Compilation result = Compile(state, SmallFacts(), nullptr);
   EXPECT_THAT(Only(result).options, ElementsAre(0xff, 0xf0, 0x81, 1, 1, 2, 3, 4, 0xff, 0xf1, 2, 0));
   EXPECT_TRUE(Only(result).options_critical);
@@ -229,13 +236,13 @@ TEST(Compile, OptionsAreInWireFormAndKnown) {
               ElementsAre(KnownOption{0x0102, 0x80, std::nullopt, "ovn"},
                           KnownOption{0xfff0, 0x81, std::uint8_t{4}, "mine"},
                           KnownOption{0xfff1, 2, std::nullopt, ""}));
-  state.networks[0].options = {{0xfff0, 0x01, {}}};
+  Change(state, 0).options = {{0xfff0, 0x01, {}}};
   EXPECT_FALSE(Only(Compile(state, SmallFacts(), nullptr)).options_critical);
 }
 
 TEST(Compile, FlagsAndDefaults) {
   DesiredState state = SmallState();
-  Network& network = state.networks[0];
+  Network& network = Change(state, 0);
   network.learning = true;
   network.dscp = 46;
   EXPECT_TRUE(Only(Compile(state, SmallFacts(), nullptr)).flood_unknown);
@@ -249,7 +256,7 @@ TEST(Compile, FlagsAndDefaults) {
 TEST(Compile, MoreThanOneFloodListHoldsIsAProblem) {
   DesiredState state = SmallState();
   HostFacts facts = SmallFacts();
-  Network& network = state.networks[0];
+  Network& network = Change(state, 0);
   network.ports.clear();
   network.remotes.clear();
   network.vteps.clear();
@@ -274,11 +281,11 @@ TEST(Compile, MoreThanOneFloodListHoldsIsAProblem) {
 
 TEST(Compile, SharesWhatDidNotChange) {
   DesiredState state = SmallState();
-  Network red = state.networks[0];
+  Network red = *state.networks[0];
   red.name = "red";
   red.vni = Vni::From(6).value();
   red.ports.clear();
-  state.networks.push_back(red);
+  state.networks.push_back(std::make_shared<const Network>(red));
   Compiler compiler;
   HostFacts facts = SmallFacts();
   const auto first = compiler.Compile(std::make_shared<DesiredState>(state), facts).program;
@@ -286,14 +293,14 @@ TEST(Compile, SharesWhatDidNotChange) {
   facts["veth2"].addresses.push_back(Ip("10.9.9.9"));
   const auto second = compiler.Compile(std::make_shared<DesiredState>(state), facts).program;
   EXPECT_EQ(first.networks, second.networks);  // pointers
-  state.networks[1].remotes[0].vtep = Ip("192.0.2.77");
+  Change(state, 1).remotes[0].vtep = Ip("192.0.2.77");
   const auto third = compiler.Compile(std::make_shared<DesiredState>(state), facts).program;
-  EXPECT_EQ(third.networks.at(state.networks[0].vni), first.networks.at(state.networks[0].vni));
+  EXPECT_EQ(third.networks.at(state.networks[0]->vni), first.networks.at(state.networks[0]->vni));
   EXPECT_NE(third.networks.at(red.vni), first.networks.at(red.vni));
   // Only the link of blue's port changed.
   facts["tap1"].ifindex = 99;
   const auto fourth = compiler.Compile(std::make_shared<DesiredState>(state), facts).program;
-  EXPECT_NE(fourth.networks.at(state.networks[0].vni), first.networks.at(state.networks[0].vni));
+  EXPECT_NE(fourth.networks.at(state.networks[0]->vni), first.networks.at(state.networks[0]->vni));
   EXPECT_EQ(fourth.networks.at(red.vni), third.networks.at(red.vni));
   const auto again = Compile(state, facts, &fourth).program;
   EXPECT_EQ(again.networks, fourth.networks);
@@ -398,7 +405,7 @@ class World {
         break;
       default:
         if (!state_.networks.empty()) {
-          ChangeNetwork(state_.networks[Below(state_.networks.size())]);
+          ChangeNetwork(Change(state_, Below(state_.networks.size())));
         }
     }
   }
@@ -414,8 +421,8 @@ class World {
 
   void AddNetwork() {
     const std::uint32_t vni = static_cast<std::uint32_t>(Below(6));
-    for (const Network& network : state_.networks) {
-      if (network.vni.value() == vni) {
+    for (const auto& network : state_.networks) {
+      if (network->vni.value() == vni) {
         return;
       }
     }
@@ -424,7 +431,7 @@ class World {
     network.name = "n" + std::to_string(vni);
     const std::string device = "d" + std::to_string(vni);
     network.ports.push_back({"p" + std::to_string(vni), device, Mac(1), {Ip("10.0.0.1")}, true});
-    state_.networks.push_back(network);
+    state_.networks.push_back(std::make_shared<const Network>(network));
   }
 
   void ChangeNetwork(Network& network) {
@@ -461,7 +468,8 @@ TEST(CompileProperty, StepByStepEqualsFromScratchAndTheReference) {
       ASSERT_EQ(stepped.program.peers, scratch.program.peers);
       ASSERT_EQ(stepped.program.known_options, scratch.program.known_options);
       ASSERT_EQ(stepped.program.networks.size(), world.state().networks.size());
-      for (const Network& network : state->networks) {
+      for (const auto& wish : state->networks) {
+        const Network& network = *wish;
         const NetworkProgram& program = *stepped.program.networks.at(network.vni);
         ASSERT_EQ(program, *scratch.program.networks.at(network.vni));
         ExpectEqual(program, ReferenceOf(network, world.facts()));

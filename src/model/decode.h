@@ -118,6 +118,7 @@ void ForEach(YamlReader& reader, NodeId list, const Path& path, std::string_view
                                                   NodeId node, const Path& path);
 
 // Fills state.networks; underlay and options are there already.
-void DecodeNetworks(YamlReader& reader, NodeId list, const Path& path, DesiredState& state);
+void DecodeNetworks(YamlReader& reader, NodeId list, const Path& path, const DesiredState* before,
+                    DesiredState& state);
 
 }  // namespace leman::model

@@ -15,7 +15,13 @@ constexpr std::size_t kOptionHeaderBytes = 4;
 
 class NetworkDecoder {
  public:
-  NetworkDecoder(YamlReader& reader, DesiredState& state) : reader_(reader), state_(state) {
+  NetworkDecoder(YamlReader& reader, const DesiredState* before, DesiredState& state)
+      : reader_(reader), state_(state) {
+    if (before != nullptr) {
+      for (const auto& network : before->networks) {
+        before_.emplace(network->vni, network);
+      }
+    }
     for (const KnownOption& option : state.options) {
       known_options_.try_emplace({option.option_class, option.type}, option.length_bytes);
     }
@@ -114,7 +120,7 @@ class NetworkDecoder {
     }
     CheckWorkloads(path);
     DecodeVteps(fields["vteps"], Path(path, "vteps"), network);
-    state_.networks.push_back(std::move(network));
+    state_.networks.push_back(Share(std::move(network)));
   }
 
   void DecodeDscp(NodeId node, const Path& path, Network& network) {
@@ -331,8 +337,18 @@ class NetworkDecoder {
     network.vteps.shrink_to_fit();
   }
 
+  // The object of the state before, if it says the same. Here the new one is still in the cache.
+  std::shared_ptr<const Network> Share(Network&& network) const {
+    const auto before = before_.find(network.vni);
+    if (before != before_.end() && *before->second == network) {
+      return before->second;
+    }
+    return std::make_shared<const Network>(std::move(network));
+  }
+
   YamlReader& reader_;
   DesiredState& state_;
+  std::map<Vni, std::shared_ptr<const Network>> before_;
   std::map<std::pair<std::uint16_t, std::uint8_t>, std::optional<std::uint8_t>> known_options_;
   std::vector<Use<std::uint32_t>> vnis_;
   std::vector<Use<std::string>> network_names_;
@@ -344,8 +360,9 @@ class NetworkDecoder {
 
 }  // namespace
 
-void DecodeNetworks(YamlReader& reader, NodeId list, const Path& path, DesiredState& state) {
-  NetworkDecoder(reader, state).Decode(list, path);
+void DecodeNetworks(YamlReader& reader, NodeId list, const Path& path, const DesiredState* before,
+                    DesiredState& state) {
+  NetworkDecoder(reader, before, state).Decode(list, path);
 }
 
 }  // namespace leman::model

@@ -6,8 +6,10 @@
 
 #include <geneve/vni.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -115,8 +117,17 @@ struct DesiredState {
   Underlay underlay;
   std::vector<KnownOption> options;
   std::vector<Peer> peers;
-  std::vector<Network> networks;  // no two with one VNI or one name
-  friend bool operator==(const DesiredState&, const DesiredState&) = default;
+  // No two with one VNI or one name. Shared: what did not change from one state to the next is the
+  // same object in both (see ParseStateFile), so that a change costs what changed.
+  std::vector<std::shared_ptr<const Network>> networks;
+
+  friend bool operator==(const DesiredState& a, const DesiredState& b) {
+    return a.host == b.host && a.underlay == b.underlay && a.options == b.options &&
+           a.peers == b.peers &&
+           std::equal(
+               a.networks.begin(), a.networks.end(), b.networks.begin(), b.networks.end(),
+               [](const auto& one, const auto& other) { return one == other || *one == *other; });
+  }
 };
 
 }  // namespace model

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "model/compile.h"
 #include "model/state_file.h"
@@ -69,10 +70,16 @@ TEST(ModelScale, AHundredThousandRemotes) {
   malloc_trim(0);
   const long kept_kib = RssKib() - before_kib;
 
-  DesiredState changed = parsed.value();
-  changed.networks[500].remotes[50].vtep = IpAddress::FromV4({203, 0, 113, 7});
   const auto first = std::make_shared<const DesiredState>(std::move(parsed).value());
-  const auto second = std::make_shared<const DesiredState>(std::move(changed));
+  const std::size_t middle =
+      text.find("vtep: ", text.size() / 2) + std::string_view("vtep: ").size();
+  text.replace(middle, 3, "203");
+  start = std::chrono::steady_clock::now();
+  auto reparsed = ParseStateFile("big.yaml", text, first.get());
+  const double reparse_ms = Milliseconds(start);
+  ASSERT_TRUE(reparsed.ok()) << reparsed.error().message();
+  const auto second = std::make_shared<const DesiredState>(std::move(reparsed).value());
+  EXPECT_FALSE(*first == *second);
   HostFacts facts;
   facts["eth0"] = {
       .ifindex = 2, .mtu = 1500, .up = true, .addresses = {IpAddress::FromV4({192, 0, 2, 1})}};
@@ -94,10 +101,11 @@ TEST(ModelScale, AHundredThousandRemotes) {
     EXPECT_EQ(differ, 1);
   }
   fmt::print(
-      "1000 x 100 remotes: file {:.1f} MB, parse {:.0f} ms, peak +{} MiB, kept +{} MiB, "
+      "1000 x 100 remotes: file {:.1f} MB, parse {:.0f} ms, again {:.0f} ms, peak +{} MiB, kept "
+      "+{} MiB, "
       "full compile {:.1f} ms, one change {:.2f} ms\n",
-      static_cast<double>(text.size()) / 1e6, parse_ms, peak_kib / 1024, kept_kib / 1024, full_ms,
-      change_ms);
+      static_cast<double>(text.size()) / 1e6, parse_ms, reparse_ms, peak_kib / 1024,
+      kept_kib / 1024, full_ms, change_ms);
   EXPECT_TRUE(full.problems.empty());
   EXPECT_EQ(full.program.networks.size(), 1000U);
   EXPECT_LT(parse_ms, 5000 * kSlower);

@@ -10,7 +10,8 @@ namespace {
 
 class Decoder {
  public:
-  Decoder(const YamlTree& tree, Faults& faults) : reader_(tree, faults) {}
+  Decoder(const YamlTree& tree, const DesiredState* before, Faults& faults)
+      : reader_(tree, faults), before_(before) {}
 
   DesiredState Decode(NodeId root) {
     static constexpr KeySpec kKeys[] = {{"host", true, "host: NAME, shown in the status"},
@@ -34,7 +35,7 @@ class Decoder {
       DecodePeers(fields["peers"], Path(path, "peers"));
     }
     if (fields["networks"] != kNone) {
-      DecodeNetworks(reader_, fields["networks"], Path(path, "networks"), state_);
+      DecodeNetworks(reader_, fields["networks"], Path(path, "networks"), before_, state_);
     }
     return std::move(state_);
   }
@@ -210,6 +211,7 @@ class Decoder {
   }
 
   YamlReader reader_;
+  const DesiredState* before_;
   DesiredState state_;
 };
 
@@ -240,14 +242,15 @@ std::optional<IpAddress> RemoteVtep(YamlReader& reader, const Underlay& underlay
   return address;
 }
 
-Result<DesiredState> ParseStateFile(std::string_view file_name, std::string_view text) {
+Result<DesiredState> ParseStateFile(std::string_view file_name, std::string_view text,
+                                    const DesiredState* before) {
   LEMAN_ASSIGN_OR_RETURN(const YamlTree tree, YamlTree::Parse(file_name, text));
   if (tree.root() == YamlTree::kNone) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("{}:1: is empty; write at least host and underlay", file_name));
   }
   Faults faults;
-  DesiredState state = Decoder(tree, faults).Decode(tree.root());
+  DesiredState state = Decoder(tree, before, faults).Decode(tree.root());
   if (!faults.empty()) {
     return Fail(Code::kInvalidArgument, faults.Text(file_name));
   }

@@ -12,7 +12,8 @@ namespace leman::model {
 
 // Parses and validates. On failure the message has one line a fault, at most 20:
 //   FILE:LINE: KEY.PATH: what is wrong; what would be right
-[[nodiscard]] Result<DesiredState> ParseStateFile(std::string_view file_name,
-                                                  std::string_view text);
+// Networks that say the same as in `before` (null: none) are shared with it.
+[[nodiscard]] Result<DesiredState> ParseStateFile(std::string_view file_name, std::string_view text,
+                                                  const DesiredState* before = nullptr);
 
 }  // namespace leman::model

@@ -70,7 +70,7 @@ TEST(StateFile, ReadsEveryKey) {
   EXPECT_THAT(state.peers, ElementsAre(Peer{Ip("2001:db8::102"), UdpChecksum::kZero, true},
                                        Peer{Ip("192.168.1.103"), UdpChecksum::kRequired, false}));
   ASSERT_EQ(state.networks.size(), 2U);
-  const Network& blue = state.networks[0];
+  const Network& blue = *state.networks[0];
   EXPECT_EQ(blue.name, "blue");
   EXPECT_EQ(blue.vni.value(), 10001U);
   EXPECT_EQ(blue.mtu, 1400);
@@ -94,7 +94,7 @@ TEST(StateFile, ReadsEveryKey) {
   // Sorted, with the VTEP that only a remote named.
   EXPECT_THAT(blue.vteps,
               ElementsAre(Ip("192.168.1.102"), Ip("192.168.1.103"), Ip("2001:db8::102")));
-  const Network& red = state.networks[1];
+  const Network& red = *state.networks[1];
   EXPECT_EQ(red.vni.value(), 0U);
   EXPECT_TRUE(red.dscp_copy);
   EXPECT_EQ(red.dscp, std::nullopt);
@@ -360,6 +360,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"VtepTwice", WithNetwork("vteps: [192.0.2.2, 192.0.2.2]"),
              "4: networks[0].vteps[1]: 192.0.2.2 is also on line 4; keep one"}),
     CaseName);
+
+TEST(StateFile, SharesNetworksThatSayTheSame) {
+  const auto first = ParseStateFile("s", kFull);
+  ASSERT_TRUE(first.ok());
+  std::string text(kFull);
+  text.replace(text.find("dscp: copy"), 10, "dscp: 7   ");
+  text += "# elsewhere\n";
+  const auto second = ParseStateFile("s", text, &first.value());
+  ASSERT_TRUE(second.ok()) << second.error().message();
+  EXPECT_EQ(first.value().networks[0], second.value().networks[0]);  // pointers
+  EXPECT_NE(first.value().networks[1], second.value().networks[1]);
+  EXPECT_FALSE(first.value() == second.value());
+  EXPECT_TRUE(first.value() == ParseStateFile("s", kFull).value());
+}
 
 TEST(StateFile, TellsTwentyFaultsInTheOrderOfTheFileAndCountsTheRest) {
   std::string text = "networks:\n";
