@@ -1,0 +1,373 @@
+// The agent whole, on a fake kernel: a loop in a thread, files and sockets in a directory of the
+// test's own. What is waited for is a condition with a deadline.
+#include "agent/agent.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <leman/v1/agent.grpc.pb.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "agent/api_server.h"
+#include "agent/api_service.h"
+#include "dataplane/fake_dataplane.h"
+#include "netlink/fake_netlink.h"
+
+namespace leman::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::chrono::seconds kDeadline{20};
+
+constexpr std::string_view kState = R"(host: host-a
+underlay: { device: eth0, addresses: [192.0.2.1] }
+networks:
+  - name: blue
+    vni: 5
+    ports:
+      - { name: p1, device: veth1, mac: "02:00:00:00:00:01", addresses: [10.0.0.1] }
+    remotes:
+      - { mac: "02:00:00:00:00:09", addresses: [10.0.0.9], vtep: 192.0.2.9 }
+)";
+constexpr std::string_view kRemote =
+    "      - { mac: \"02:00:00:00:00:0a\", addresses: [10.0.0.10], vtep: 192.0.2.9 }\n";
+
+// FakeDataplane lives on the loop's thread; the test reads it only through this lock.
+struct SharedDataplane {
+  std::mutex mutex;
+  std::optional<model::HostProgram> applied;
+  std::optional<Error> fail_with;
+  int applies = 0;
+  int audits = 0;
+  int expirations = 0;
+  bool detached = false;
+};
+
+class SharingDataplane final : public FakeDataplane {
+ public:
+  explicit SharingDataplane(SharedDataplane& shared) : shared_(shared) {}
+  Result<ApplyReport> Apply(const model::HostProgram& wanted) override {
+    const std::lock_guard lock(shared_.mutex);
+    ++shared_.applies;
+    if (shared_.fail_with.has_value()) {
+      return Fail(*shared_.fail_with);
+    }
+    shared_.applied = wanted;
+    return ApplyReport{.added = 1, .changed = 2, .removed = 3, .attached = 0, .problems = {}};
+  }
+  Result<ApplyReport> Audit() override {
+    const std::lock_guard lock(shared_.mutex);
+    ++shared_.audits;
+    return ApplyReport{};
+  }
+  Status ExpireLearned(std::chrono::seconds /*age*/) override {
+    const std::lock_guard lock(shared_.mutex);
+    ++shared_.expirations;
+    return {};
+  }
+  Status Detach() override {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.detached = true;
+    return {};
+  }
+
+ private:
+  SharedDataplane& shared_;
+};
+
+class AgentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = "/tmp/leman-agent-test-XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    dir_ = name;
+    options_.state_file = dir_ + "/state.yaml";
+    options_.run_dir = dir_;
+    WriteState(std::string(kState));
+    netlink_.links["eth0"] = {
+        .ifindex = 2, .mtu = 1500, .up = true, .addresses = {IpAddress::FromV4({192, 0, 2, 1})}};
+    netlink_.links["veth1"] = {.ifindex = 3, .mtu = 1450, .up = true};
+  }
+  void TearDown() override {
+    Stop();
+    std::filesystem::remove_all(dir_);
+  }
+
+  void WriteState(const std::string& text) const {
+    std::FILE* file = std::fopen((dir_ + "/new").c_str(), "w");
+    ASSERT_NE(file, nullptr);
+    std::fputs(text.c_str(), file);
+    std::fclose(file);
+    ASSERT_EQ(rename((dir_ + "/new").c_str(), options_.state_file.c_str()), 0);
+  }
+
+  Status Start() {
+    auto made = Agent::Make(options_, board_);
+    if (!made.ok()) {
+      return Fail(made.error());
+    }
+    agent_ = std::move(made).value();
+    AgentParts parts;
+    parts.netlink = &netlink_;
+    parts.open_dataplane = [this](const DataplaneOptions&) -> Result<std::unique_ptr<Dataplane>> {
+      ++opened_;
+      return std::unique_ptr<Dataplane>(std::make_unique<SharingDataplane>(kernel_));
+    };
+    parts.open_doors = [this]() -> Status {
+      service_ = std::make_unique<ApiService>(
+          AgentInfo{.version = "1", .abi_version = 7, .state_file = options_.state_file}, board_,
+          agent_->reload_gate());
+      LEMAN_ASSIGN_OR_RETURN(server_, ApiServer::Start(options_.SocketPath(), *service_));
+      return {};
+    };
+    LEMAN_TRY(agent_->Start(std::move(parts)));
+    thread_ = std::thread([this] { EXPECT_TRUE(agent_->Run().ok()); });
+    return {};
+  }
+
+  void Stop() {
+    if (thread_.joinable()) {
+      agent_->RequestStop();
+      thread_.join();
+    }
+    server_.reset();
+    agent_.reset();
+  }
+
+  // Waits until `condition` of the published snapshot holds.
+  template <class F>
+  bool WaitFor(F&& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (condition(*board_.Get())) {
+        return true;
+      }
+      std::this_thread::yield();
+    }
+    return false;
+  }
+
+  std::unique_ptr<v1::AgentService::Stub> Client() const {
+    return v1::AgentService::NewStub(
+        grpc::CreateChannel("unix:" + options_.SocketPath(), grpc::InsecureChannelCredentials()));
+  }
+  std::size_t AppliedFdb() {
+    const std::lock_guard lock(kernel_.mutex);
+    return kernel_.applied->networks.begin()->second->fdb.size();
+  }
+
+  std::string dir_;
+  AgentOptions options_;
+  Board board_;
+  FakeNetlink netlink_;
+  SharedDataplane kernel_;
+  int opened_ = 0;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<ApiService> service_;
+  std::unique_ptr<ApiServer> server_;
+  std::thread thread_;
+};
+
+TEST_F(AgentTest, StartsToReadyAndNeverDetaches) {
+  ASSERT_TRUE(Start().ok());
+  EXPECT_EQ(board_.Get()->start_state, StartState::kReady);
+  EXPECT_EQ(board_.Get()->revision, 1U);
+  EXPECT_THAT(board_.Get()->problems, IsEmpty());
+  EXPECT_EQ(AppliedFdb(), 2U);
+  EXPECT_EQ(netlink_.claimed_port, 6081);
+  Stop();
+  EXPECT_FALSE(kernel_.detached);
+}
+
+TEST_F(AgentTest, AWrongFileAMissingUnderlayOrABusyPortStopTheStartBeforeAnythingIsMade) {
+  WriteState("host: x\n");
+  Status status = Start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(),
+            options_.state_file +
+                ":1: underlay: is missing; write underlay: with device and "
+                "addresses");
+  WriteState(std::string(kState));
+  netlink_.busy_port = 6081;
+  status = Start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), Code::kAlreadyExists);
+  netlink_.busy_port = 0;
+  netlink_.links.erase("eth0");
+  status = Start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(),
+            "underlay device eth0 is not there; create it, or correct "
+            "underlay.device in " +
+                options_.state_file);
+  EXPECT_EQ(opened_, 0);
+}
+
+TEST_F(AgentTest, TakesOverAChangedFileByItself) {
+  ASSERT_TRUE(Start().ok());
+  WriteState(std::string(kState) + std::string(kRemote));
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.revision == 2; }));
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.count.reconciles == 2; }));
+  EXPECT_EQ(AppliedFdb(), 3U);
+}
+
+TEST_F(AgentTest, AFaultyFileLeavesTheRunningStateAndIsToldUntilItIsMended) {
+  ASSERT_TRUE(Start().ok());
+  WriteState("host: host-a\n");
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return !now.problems.empty(); }));
+  EXPECT_EQ(board_.Get()->problems[0].where, "state file");
+  EXPECT_THAT(board_.Get()->problems[0].what, HasSubstr("state.yaml:1: underlay: is missing"));
+  EXPECT_EQ(board_.Get()->revision, 1U);
+  EXPECT_EQ(AppliedFdb(), 2U);
+  WriteState(std::string(kState));
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.problems.empty(); }));
+  EXPECT_EQ(board_.Get()->revision, 1U);  // it says what is running
+  EXPECT_EQ(board_.Get()->count.reconciles, 1U);
+}
+
+TEST_F(AgentTest, ANewPortThatIsBusyLeavesTheRunningState) {
+  ASSERT_TRUE(Start().ok());
+  netlink_.busy_port = 7000;
+  std::string text(kState);
+  text.replace(text.find("device: eth0"), 12, "device: eth0, port: 7000");
+  WriteState(text);
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return !now.problems.empty(); }));
+  EXPECT_EQ(board_.Get()->state->underlay.udp_port, 6081);
+}
+
+TEST_F(AgentTest, AFailedApplyIsDegradedAndTriedAgain) {
+  kernel_.fail_with = Error(Code::kResourceExhausted, "map lm_fdb is full");
+  ASSERT_TRUE(Start().ok());
+  EXPECT_EQ(board_.Get()->start_state, StartState::kSnapshotComplete);
+  EXPECT_THAT(board_.Get()->problems,
+              ElementsAre(model::Problem{"dataplane", "map lm_fdb is full"}));
+  {
+    const std::lock_guard lock(kernel_.mutex);
+    kernel_.fail_with.reset();
+  }
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.start_state == StartState::kReady; }));
+  EXPECT_THAT(board_.Get()->problems, IsEmpty());
+  EXPECT_EQ(board_.Get()->count.reconcile_failures, 1U);
+}
+
+TEST_F(AgentTest, AuditsAndForgetsLearnedMacsInTheirTime) {
+  options_.audit_interval = std::chrono::seconds(0);
+  options_.expire_interval = std::chrono::seconds(0);
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.count.audits > 2; }));
+  const std::lock_guard lock(kernel_.mutex);
+  EXPECT_GT(kernel_.expirations, 0);
+}
+
+TEST_F(AgentTest, TheApiTellsStatusPortsPeersAndEntries) {
+  netlink_.links.erase("veth1");
+  ASSERT_TRUE(Start().ok());
+  struct stat status{};
+  ASSERT_EQ(stat(options_.SocketPath().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0660U);
+  const auto client = Client();
+  {
+    grpc::ClientContext context;
+    v1::Status answer;
+    ASSERT_TRUE(client->GetStatus(&context, {}, &answer).ok());
+    EXPECT_EQ(answer.host(), "host-a");
+    EXPECT_EQ(answer.state(), v1::AGENT_STATE_READY);
+    EXPECT_EQ(answer.abi_version(), 7U);
+    EXPECT_TRUE(answer.degraded());
+    ASSERT_EQ(answer.problems_size(), 1);
+    EXPECT_EQ(answer.problems(0).where(), "port p1");
+    EXPECT_EQ(answer.underlay_mtu(), 1500U);
+    EXPECT_EQ(answer.networks(), 1U);
+    EXPECT_EQ(answer.fdb_entries(), 1U);
+    EXPECT_GT(answer.rss_bytes(), 0U);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListPortsResponse answer;
+    ASSERT_TRUE(client->ListPorts(&context, {}, &answer).ok());
+    ASSERT_EQ(answer.ports_size(), 1);
+    EXPECT_EQ(answer.ports(0).state(), "no device");
+    EXPECT_EQ(answer.ports(0).ifindex(), 0U);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListPeersResponse answer;
+    ASSERT_TRUE(client->ListPeers(&context, {}, &answer).ok());
+    ASSERT_EQ(answer.peers_size(), 1);
+    EXPECT_EQ(answer.peers(0).address(), "192.0.2.9");
+    EXPECT_EQ(answer.peers(0).udp_checksum(), "zero");
+    EXPECT_EQ(answer.peers(0).networks(), 1U);
+  }
+  {
+    grpc::ClientContext context;
+    v1::ListFdbRequest other;
+    other.set_filter_vni(true);
+    other.set_vni(6);
+    v1::FdbEntry entry;
+    EXPECT_FALSE(client->ListFdb(&context, other)->Read(&entry));
+  }
+  {
+    grpc::ClientContext context;
+    v1::FdbEntry entry;
+    const auto reader = client->ListFdb(&context, {});
+    ASSERT_TRUE(reader->Read(&entry));
+    EXPECT_EQ(entry.kind(), "remote");
+    EXPECT_EQ(entry.vtep(), "192.0.2.9");
+    EXPECT_FALSE(reader->Read(&entry));
+  }
+}
+
+TEST_F(AgentTest, ReloadAnswersWithWhatWasDoneOrWithEveryFault) {
+  ASSERT_TRUE(Start().ok());
+  const auto client = Client();
+  WriteState(std::string(kState) + std::string(kRemote));
+  {
+    grpc::ClientContext context;
+    v1::ReloadResponse answer;
+    const grpc::Status status = client->Reload(&context, {}, &answer);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(answer.revision(), 2U);
+  }
+  WriteState("networks: 5\n");
+  grpc::ClientContext context;
+  v1::ReloadResponse answer;
+  const grpc::Status status = client->Reload(&context, {}, &answer);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr(":1: host: is missing"));
+  EXPECT_THAT(status.error_message(), HasSubstr(":1: networks: is a single value"));
+  EXPECT_EQ(board_.Get()->revision, 2U);
+}
+
+TEST_F(AgentTest, AStaleSocketIsReplacedALivingOneIsNot) {
+  ASSERT_TRUE(Start().ok());
+  ApiService other({}, board_, agent_->reload_gate());
+  const auto second = ApiServer::Start(options_.SocketPath(), other);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().message(), "another process listens on " + options_.SocketPath() +
+                                          "; stop it or set another --socket");
+  Stop();
+  // What an agent that was killed leaves: a name that nobody listens on.
+  const Fd fd(socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  options_.SocketPath().copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_TRUE(Start().ok());
+}
+
+}  // namespace
+}  // namespace leman::agent
