@@ -34,6 +34,29 @@ MnlSocket::MnlSocket(MnlSocket&& other) noexcept
 
 int MnlSocket::fd() const { return mnl_socket_get_fd(socket_); }
 
+Result<int> MnlSocket::Change(nlmsghdr* request, std::string_view what) {
+  request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+  request->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(socket_, request, request->nlmsg_len) < 0) {
+    return Fail(ErrnoError(errno, what));
+  }
+  std::vector<char> buffer(kReceiveBytes);
+  for (;;) {
+    const ssize_t received = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
+    if (received < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      return Fail(ErrnoError(errno, what));
+    }
+    const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    if (mnl_nlmsg_ok(header, static_cast<int>(received)) && header->nlmsg_seq == sequence_ &&
+        header->nlmsg_type == NLMSG_ERROR) {
+      return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(header))->error;
+    }
+  }
+}
+
 Status MnlSocket::Dump(nlmsghdr* request, std::string_view what,
                        const std::function<void(const nlmsghdr*)>& message) {
   request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;

@@ -31,6 +31,9 @@ class MnlSocket {
   [[nodiscard]] Status Dump(nlmsghdr* request, std::string_view what,
                             const std::function<void(const nlmsghdr*)>& message);
 
+  // Sends a request that changes something and waits for the kernel's word: 0, or its errno.
+  [[nodiscard]] Result<int> Change(nlmsghdr* request, std::string_view what);
+
  private:
   explicit MnlSocket(mnl_socket* socket) : socket_(socket) {}
 

@@ -1,0 +1,21 @@
+// The segmenter: a veth of the agent's whose one end takes no offloads. What leaves by it is cut into
+// packets and checksummed by the kernel, and comes in again at the other end (docs/adr/0005).
+//
+// Threads: any. Ownership: the device belongs to the network namespace and outlives the agent, as the
+// programs do; only RemoveSegmenter takes it away.
+#pragma once
+
+#include "base/result.h"
+
+namespace leman {
+
+inline constexpr const char* kSegmenterTx = "lm-seg0";
+inline constexpr const char* kSegmenterRx = "lm-seg1";
+
+// Makes the pair if it is not there; sets it up either way.
+[[nodiscard]] Status MakeSegmenter();
+
+// A pair that is gone already is no error.
+[[nodiscard]] Status RemoveSegmenter();
+
+}  // namespace leman
