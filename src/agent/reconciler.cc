@@ -109,6 +109,7 @@ void Reconciler::Compile() {
 Status Reconciler::Reconcile() {
   const Clock::time_point start = Clock::now();
   Compile();
+  const double compile_ms = MillisecondsSince(start);
   wants_retry_ = !link_problems_.empty();
   if (now_.program->underlay_ifindex == 0) {
     // Fail-static: what the kernel holds is better than nothing, and the device may come back.
@@ -134,9 +135,11 @@ Status Reconciler::Reconcile() {
   now_.last_removed = done.removed;
   apply_problems_ = done.problems;
   wants_retry_ = wants_retry_ || !done.problems.empty();
-  spdlog::info("reconciled revision={} added={} changed={} removed={} attached={} ms={:.2f}",
-               now_.revision, done.added, done.changed, done.removed, done.attached,
-               now_.last_reconcile_ms);
+  spdlog::info(
+      "reconciled revision={} added={} changed={} removed={} attached={} ms={:.2f} "
+      "compile_ms={:.2f}",
+      now_.revision, done.added, done.changed, done.removed, done.attached, now_.last_reconcile_ms,
+      compile_ms);
   Publish();
   return {};
 }
