@@ -53,6 +53,11 @@ struct DecodePolicy {
   const OptionSet* known = nullptr;             // borrowed; null: no option is known
 };
 
+class HeaderView;
+
+// Decodes the header at the start of `message`; what follows it is payload and not looked at.
+Result<HeaderView, DecodeError> DecodeHeader(ByteSpan message, const DecodePolicy& policy = {});
+
 class HeaderView {
  public:
   // The header as it claims to be, with nothing checked but that its 8 bytes are there: for tools
@@ -82,6 +87,7 @@ class HeaderView {
   constexpr ByteSpan message() const { return message_; }
 
  private:
+  friend Result<HeaderView, DecodeError> DecodeHeader(ByteSpan message, const DecodePolicy& policy);
   constexpr explicit HeaderView(ByteSpan message) : message_(message) {}
 
   constexpr ByteSpan Clip(size_t start, size_t length) const {
@@ -92,9 +98,6 @@ class HeaderView {
 
   ByteSpan message_;
 };
-
-// Decodes the header at the start of `message`; what follows it is payload and not looked at.
-Result<HeaderView, DecodeError> DecodeHeader(ByteSpan message, const DecodePolicy& policy = {});
 
 // Things a receiver accepts but an operator may want to count.
 struct HeaderAnomalies {

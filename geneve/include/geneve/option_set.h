@@ -74,21 +74,21 @@ class OptionSet {
   constexpr Result<void, OptionSetError> Add(OptionKey key, LengthSet lengths) {
     if (lengths == LengthSet()) return Unexpected(OptionSetError::kNoLengths);
     size_t slot = SlotOf(key);
-    for (; slots_[slot].used != 0; slot = (slot + 1) % kSlots) {
-      if (slots_[slot].key != key.packed()) continue;
+    for (; slots_[slot].tag != 0; slot = (slot + 1) % kSlots) {
+      if (slots_[slot].tag != TagOf(key)) continue;
       if (slots_[slot].mask == lengths.mask()) return {};
       return Unexpected(OptionSetError::kConflict);
     }
     if (size_ == kCapacity) return Unexpected(OptionSetError::kFull);
-    slots_[slot] = {key.packed(), lengths.mask(), 1};
+    slots_[slot] = {TagOf(key), lengths.mask()};
     ++size_;
     return {};
   }
 
   // The mask of allowed lengths (bit n: n words), or 0 if the kind is not in the set.
   constexpr uint32_t LengthMask(OptionKey key) const {
-    for (size_t slot = SlotOf(key); slots_[slot].used != 0; slot = (slot + 1) % kSlots) {
-      if (slots_[slot].key == key.packed()) return slots_[slot].mask;
+    for (size_t slot = SlotOf(key); slots_[slot].tag != 0; slot = (slot + 1) % kSlots) {
+      if (slots_[slot].tag == TagOf(key)) return slots_[slot].mask;
     }
     return 0;
   }
@@ -99,11 +99,12 @@ class OptionSet {
   // Twice the capacity: a probe always meets a free slot and rarely a foreign one.
   static constexpr size_t kSlots = 2 * kCapacity;
   struct Slot {
-    uint32_t key = 0;
+    uint32_t tag = 0;  // 0: free
     uint32_t mask = 0;
-    uint32_t used = 0;
   };
 
+  // The 24 bits of the key with a bit above, so that no key looks like a free slot.
+  static constexpr uint32_t TagOf(OptionKey key) { return key.packed() | 0x1000000; }
   static constexpr size_t SlotOf(OptionKey key) {
     return static_cast<uint32_t>(key.packed() * 0x9E3779B1u) >> 25;  // 7 bits: 0..127
   }
