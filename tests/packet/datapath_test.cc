@@ -9,6 +9,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "leman/abi.h"
+
 namespace leman::packet_test {
 namespace {
 
@@ -82,6 +84,16 @@ void DatapathTest::ApplyProgram(const model::HostProgram& program) {
     ADD_FAILURE() << problem.where << ": " << problem.what;
   }
   g_suite->program = program;
+}
+
+void DatapathTest::SetLearnLimit(std::uint32_t limit) {
+  const Fd map(bpf_obj_get((g_suite->pin_root + "/v1/lm_config").c_str()));
+  ASSERT_TRUE(map.valid());
+  const std::uint32_t zero = 0;
+  lm_config config{};
+  ASSERT_EQ(bpf_map_lookup_elem(map.get(), &zero, &config), 0);
+  config.learn_limit = limit;
+  ASSERT_EQ(bpf_map_update_elem(map.get(), &zero, &config, BPF_EXIST), 0);
 }
 
 RunResult DatapathTest::RunHook(Hook hook, const std::string& device, const Bytes& frame,

@@ -48,6 +48,8 @@ class DatapathTest : public testing::Test {
 
   // Makes the kernel hold MakeProgram(wish).
   static void Configure(const nlohmann::json& wish = nlohmann::json::object());
+  // Of every network, until the next program with another underlay is applied.
+  static void SetLearnLimit(std::uint32_t limit);
   static void ApplyProgram(const model::HostProgram& program);
 
   [[nodiscard]] static RunResult RunHook(Hook hook, const std::string& device, const Bytes& frame,

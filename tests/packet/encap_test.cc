@@ -1,12 +1,93 @@
+#include <functional>
+#include <set>
+
 #include "packet_case.h"
 #include "tunnel_packet.h"
 
 namespace leman::packet_test {
 namespace {
 
+using nlohmann::json;
+
 using EncapTable = PacketCaseTest;
 TEST_P(EncapTable, LeavesAsTheTableSays) { RunCase(GetParam().spec); }
 INSTANTIATE_TEST_SUITE_P(Encap, EncapTable, testing::ValuesIn(LoadCases("encap")), CaseName);
+
+// What becomes of the frame when `vary` has changed a copy of it.
+class EncapEntropy : public PacketCaseTest {
+ protected:
+  static constexpr int kFlows = 4096;
+  struct Spread {
+    std::set<std::uint16_t> ports;
+    std::set<std::uint32_t> labels;
+  };
+
+  static Spread SpreadOf(const std::string& name,
+                         const std::function<void(int flow, Bytes* frame)>& vary) {
+    const json& spec = CaseByName("encap", name);
+    Configure(spec.at("config"));
+    const Bytes original = FromHex(spec.at("in").get<std::string>());
+    Spread spread;
+    for (int i = 0; i < kFlows; ++i) {
+      Bytes frame = original;
+      vary(i, &frame);
+      const RunResult result = RunHook(Hook::kPort, "port-a", frame);
+      EXPECT_TRUE(IsTunnelPacket(result.frame));
+      spread.ports.insert(SourcePort(result.frame));
+      spread.labels.insert(FlowLabel(result.frame));
+    }
+    return spread;
+  }
+
+  static std::function<void(int, Bytes*)> Number(std::size_t at) {
+    return [at](int flow, Bytes* frame) {
+      (*frame)[at] = static_cast<std::uint8_t>(flow >> 8U);
+      (*frame)[at + 1] = static_cast<std::uint8_t>(flow);
+    };
+  }
+};
+
+// G-3.3-01, F-3-02: whatever else changes, a flow keeps its port and its label.
+TEST_F(EncapEntropy, AFlowKeepsItsPort) {
+  for (const char* name : {"ip4_tcp_in_ip4_none_zero", "ip4_tcp_in_ip6_none_zero",
+                           "ip6_tcp_in_ip6_none_csum", "ethertype_88b5_in_ip4_none_zero"}) {
+    const Spread spread = SpreadOf(name, [](int flow, Bytes* frame) {
+      frame->back() = static_cast<std::uint8_t>(flow);  // payload
+      frame->resize(frame->size() - static_cast<std::size_t>(flow % 8));
+    });
+    EXPECT_EQ(spread.ports.size(), 1U) << name;
+    EXPECT_EQ(spread.labels.size(), 1U) << name;
+  }
+}
+
+// G-3.3-02, U-5.1.1-01, F-3-01: flows that differ in one field are spread as by an ideal hash
+// (about 3624 of 16384 ports).
+TEST_F(EncapEntropy, FlowsAreSpread) {
+  constexpr std::size_t kEnough = 3300;
+  constexpr std::size_t kEnoughLabels = 3900;
+  const std::vector<std::pair<const char*, std::size_t>> fields = {
+      {"ip4_udp_in_ip4_none_zero", 28},  // source address
+      {"ip4_udp_in_ip4_none_zero", 34},  // source port
+      {"ip4_tcp_in_ip4_none_zero", 36},  // destination port
+      {"ip6_tcp_in_ip6_none_zero", 36},  // source address
+      {"ip6_tcp_in_ip6_none_zero", 54},  // source port
+      {"ip4_tcp_in_ip6_none_zero", 34},
+      {"vlan_ip4_in_ip4_none_zero", 38},  // source port behind a tag
+      {"qinq_ip4_in_ip6_none_zero", 42},
+      {"ethertype_88b5_in_ip4_none_zero", 10},  // source MAC
+      {"llc_802_3_in_ip6_none_zero", 10}};
+  for (const auto& [name, at] : fields) {
+    Configure(CaseByName("encap", name).at("config"));
+    json config = CaseByName("encap", name).at("config");
+    const Spread spread = SpreadOf(name, Number(at));
+    EXPECT_GT(spread.ports.size(), kEnough) << name << " @" << at;
+    EXPECT_GE(*spread.ports.begin(), 49152U);
+    if (spread.labels.size() != 1) {
+      EXPECT_GT(spread.labels.size(), kEnoughLabels) << name << " @" << at;
+    }
+    EXPECT_EQ(spread.labels.size() == 1, std::string(name).find("in_ip4") != std::string::npos);
+  }
+}
 
 }  // namespace
 }  // namespace leman::packet_test

@@ -54,12 +54,17 @@ def tunnel(inner, vni=VNI, options=b"", critical=0, v6=False, tos=0, ttl=64, spo
 
 
 def outgoing(inner, **how):
-    """The tunnel packet that we send around `inner`. The program leaves the tenant's MACs in front;
-    the neighbour table of the underlay replaces them."""
+    """The tunnel packet that we send around `inner`. The program leaves the outer MACs to the
+    neighbour table of the underlay; `sent` is what is on the wire."""
     how.setdefault("src", US6 if how.get("v6") else US4)
     how.setdefault("dst", VTEP6 if how.get("v6") else VTEP4)
-    ether = Ether(inner[:12] + b"\0\0")
-    return tunnel(inner, eth=Ether(dst=ether.dst, src=ether.src), **how)
+    nobody = "00:00:00:00:00:00"
+    how.setdefault("eth", Ether(dst=nobody, src=nobody))
+    return tunnel(inner, **how)
+
+
+def sent(inner, **how):
+    return outgoing(inner, eth=Ether(dst=VTEP_MAC, src=UNDERLAY_MAC), **how)
 
 
 def traffic(**counts):
@@ -78,6 +83,15 @@ def traffic(**counts):
             out["%s %s packets" % (name, way)] = packets
             out["%s %s bytes" % (name, way)] = size
     return out
+
+
+VERIFIED = {"csum_verified": 1}  # what a non-zero outer checksum moves
+
+
+def underlay_drop(table, name, packet, verdict, **spec):
+    """A tunnel packet that ends before it is decapsulated, or at once thereafter."""
+    spec.setdefault("events", VERIFIED)
+    table.add(name, "underlay", packet, "shot", verdict, **spec)
 
 
 class Table:
@@ -135,7 +149,7 @@ def encap(table, name, frame, v6=False, inner=None, config=None, events=None, **
 
 def decap(table, name, packet, inner, verdict="forwarded", to="port_a", **spec):
     """A tunnel packet that ends as the bytes `inner` at a port."""
-    spec.setdefault("events", {})
+    spec.setdefault("events", VERIFIED)
     peer = spec.pop("peer", "peer4")
     net = spec.pop("net", "net")
     size = len(inner)

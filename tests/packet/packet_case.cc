@@ -106,6 +106,21 @@ std::vector<PacketCase> LoadCases(const std::string& table) {
   return cases;
 }
 
+const json& CaseByName(const std::string& table, const std::string& name) {
+  static std::map<std::string, std::vector<PacketCase>> tables;
+  auto found = tables.find(table);
+  if (found == tables.end()) {
+    found = tables.emplace(table, LoadCases(table)).first;
+  }
+  for (const PacketCase& one : found->second) {
+    if (one.name == name) {
+      return one.spec;
+    }
+  }
+  std::cerr << "no case " << name << " in table " << table << "\n";
+  std::exit(1);
+}
+
 std::string CaseName(const testing::TestParamInfo<PacketCase>& info) { return info.param.name; }
 
 void PacketCaseTest::RunCase(const json& spec) {

@@ -42,6 +42,8 @@ void PrintTo(const PacketCase& one, std::ostream* out);
 
 // The cases of one table, in order; exits with a message when it cannot be read.
 [[nodiscard]] std::vector<PacketCase> LoadCases(const std::string& table);
+// The line with this name; exits when there is none.
+[[nodiscard]] const nlohmann::json& CaseByName(const std::string& table, const std::string& name);
 [[nodiscard]] std::string CaseName(const testing::TestParamInfo<PacketCase>& info);
 
 // Runs one case and checks all of it.

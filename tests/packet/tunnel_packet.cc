@@ -57,6 +57,10 @@ std::uint16_t SourcePort(const Bytes& frame) { return Load16(frame, UdpOffset(fr
 
 std::uint16_t UdpChecksumField(const Bytes& frame) { return Load16(frame, UdpOffset(frame) + 6); }
 
+std::uint32_t FlowLabel(const Bytes& frame) {
+  return IsV6(frame) ? ((frame.at(15) & 0xfU) << 16U) | Load16(frame, 16) : 0U;
+}
+
 bool UdpChecksumIsRight(const Bytes& frame) {
   const std::size_t udp = UdpOffset(frame);
   const std::size_t addresses = IsV6(frame) ? 22 : 26;
@@ -70,7 +74,6 @@ bool SameButEntropy(const Bytes& a, const Bytes& b) {
     return false;
   }
   const auto plain = [](Bytes frame) {
-    std::fill_n(frame.begin(), 12, 0);
     const std::size_t udp = UdpOffset(frame);
     if (IsV6(frame)) {
       frame[15] &= 0xf0;

@@ -12,10 +12,11 @@ namespace leman::packet_test {
 [[nodiscard]] bool IsTunnelPacket(const Bytes& frame);  // to UDP port 6081
 [[nodiscard]] std::uint16_t SourcePort(const Bytes& frame);
 [[nodiscard]] std::uint16_t UdpChecksumField(const Bytes& frame);
+[[nodiscard]] std::uint32_t FlowLabel(const Bytes& frame);  // 0 with IPv4
 // Over the whole datagram with its pseudo header.
 [[nodiscard]] bool UdpChecksumIsRight(const Bytes& frame);
 
-// Equal but for outer MACs, UDP source port, UDP checksum and IPv6 flow label.
+// Equal but for UDP source port, UDP checksum and IPv6 flow label.
 [[nodiscard]] bool SameButEntropy(const Bytes& a, const Bytes& b);
 
 // Writes the checksum over the bytes [from, end) into `field`, as an offloading device does.
