@@ -34,6 +34,9 @@ Result<Response> Call(v1::AgentService::Stub& stub,
                       Milliseconds timeout) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout);
+  // Also makes the call drive the connection attempt; a call that fails at once leaves that to
+  // gRPC's backup poller, which looks every five seconds.
+  context.set_wait_for_ready(true);
   Response response;
   const grpc::Status status = (stub.*method)(&context, Request(), &response);
   if (!status.ok()) {
@@ -46,7 +49,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& socket_path) {
   grpc::ChannelArguments arguments;
   // The agent is on this machine and about to listen: ask again soon.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 50);
   // A proxy of the environment has no business here.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -87,7 +90,7 @@ Status WaitReady(const std::string& host, const std::string& socket_path,
   const auto deadline = Clock::now() + timeout;
   std::string last = "no answer yet";
   while (Clock::now() < deadline) {
-    const auto status = client.GetStatus(Milliseconds(500));
+    const auto status = client.GetStatus(Milliseconds(200));
     if (status.ok() && status->state() == v1::AGENT_STATE_READY) {
       if (!status->problems().empty()) {
         const v1::Problem& problem = status->problems(0);

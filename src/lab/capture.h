@@ -17,7 +17,7 @@
 namespace leman::lab {
 
 struct Packet {
-  std::int64_t time_ns = 0;  // of day
+  std::int64_t time_ns = 0;  // of day; 0: not known
   std::vector<std::uint8_t> bytes;
   std::uint64_t original_bytes = 0;
 };

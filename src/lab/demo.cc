@@ -1,5 +1,7 @@
 #include "lab/demo.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -242,7 +244,7 @@ int Finish(Demo& demo, const Status& status, bool keep) {
     report.Title(report.Color(Paint::kBad, "Failed"));
     report.Note(failed.error().message());
   }
-  if (keep) {
+  if (keep && access(run_dir.c_str(), F_OK) == 0) {
     report.Title("Left up");
     report.Note("captures, logs and state files: " + run_dir);
     report.Note("leman lab status, leman lab exec " +

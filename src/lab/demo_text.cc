@@ -50,13 +50,22 @@ std::string Change(const Station* before, const Station& station, const PacketTe
   return grown;
 }
 
+// Leaves a line a layer: fields without label only group others.
+void DropFields(std::vector<PacketField>& layers) {
+  for (PacketField& layer : layers) {
+    if (layer.label.empty()) {
+      DropFields(layer.children);
+    } else {
+      layer.children.clear();
+    }
+  }
+}
+
 // Every layer a line; the fields of a layer only where they are new to the reader.
 std::string Layers(const PacketText& text, bool fields) {
   PacketText shown = text;
   if (!fields) {
-    for (PacketField& layer : shown.layers) {
-      layer.children.clear();
-    }
+    DropFields(shown.layers);
   }
   std::string lines = RenderPacket(shown, 7);
   // The verdict of a GENEVE endpoint says nothing about frames outside of the tunnel.
@@ -122,15 +131,18 @@ std::string DescribeWay(const std::vector<Station>& way, const Report& report) {
   std::string result;
   const Station* before = nullptr;
   int number = 0;
+  std::int64_t start_ns = 0;
   for (const Station& station : way) {
     const PacketText text = Describe(station);
-    const double offset_us =
-        static_cast<double>(station.packet.time_ns - way.front().packet.time_ns) / 1000.0;
+    std::string when;
+    if (station.packet.time_ns != 0) {
+      start_ns = start_ns == 0 ? station.packet.time_ns : start_ns;
+      when = Format(", +%.0f µs", static_cast<double>(station.packet.time_ns - start_ns) / 1000.0);
+    }
     result += "\n  " + report.Color(Paint::kBold, std::to_string(++number) + " " + station.title) +
               "  " + station.place + "  " +
-              report.Color(Paint::kDim,
-                           Bytes(station.packet.original_bytes) + Format(", +%.0f µs", offset_us)) +
-              "\n     " + report.Color(Paint::kMark, Change(before, station, text)) + "\n" +
+              report.Color(Paint::kDim, Bytes(station.packet.original_bytes) + when) + "\n     " +
+              report.Color(Paint::kMark, Change(before, station, text)) + "\n" +
               Layers(text, station.kind == StationKind::kEncapsulation);
     before = &station;
   }

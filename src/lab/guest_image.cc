@@ -119,6 +119,18 @@ std::vector<std::string> ModulesToLoad(const std::string& modules_dep) {
   return order;
 }
 
+// A /dev/kvm that opens may still not run a processor (nested virtualization): QEMU is asked to set
+// one up and quit.
+std::string ChooseAccelerator() {
+  const auto tried = Run(
+      {.argv = {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
+                "-machine", "pc,accel=kvm", "-cpu", "max", "-m", "16", "-S", "-monitor", "stdio"},
+       .netns = {},
+       .input = "quit\n",
+       .timeout = Milliseconds(5000)});
+  return tried.ok() && tried->exit_status == 0 ? "kvm" : "tcg";
+}
+
 }  // namespace
 
 Result<GuestImage> MakeGuestImage(const std::string& directory) {
@@ -155,7 +167,7 @@ Result<GuestImage> MakeGuestImage(const std::string& directory) {
                    .netns = {},
                    .input = {}}));
   LEMAN_TRY(RemoveTree(root));
-  return GuestImage{kernel.kernel, directory + "/initramfs"};
+  return GuestImage{kernel.kernel, directory + "/initramfs", ChooseAccelerator()};
 }
 
 }  // namespace leman::lab

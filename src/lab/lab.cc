@@ -19,7 +19,7 @@ namespace leman::lab {
 namespace {
 
 constexpr Milliseconds kAgentTimeout{20'000};
-constexpr Milliseconds kVmTimeout{60'000};
+constexpr Milliseconds kVmTimeout{120'000};
 constexpr unsigned kBpfFsMagic = 0xcafe4a11;
 
 std::string LabFilePath(const std::string& name) { return RunDir(name) + "/lab.yaml"; }

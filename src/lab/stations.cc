@@ -50,7 +50,11 @@ const Packet* FindHolding(const std::vector<Packet>& packets, std::span<const st
 Result<std::vector<Packet>> PacketsOf(const std::unique_ptr<Capture>& capture,
                                       const MachinePlan& machine) {
   if (capture == nullptr) {
-    return ReadPcap(CardCapturePath(machine));
+    LEMAN_ASSIGN_OR_RETURN(std::vector<Packet> packets, ReadPcap(CardCapturePath(machine)));
+    for (Packet& packet : packets) {
+      packet.time_ns = 0;  // QEMU stamps by a clock of its own
+    }
+    return packets;
   }
   return capture->Packets();
 }

@@ -192,10 +192,12 @@ Result<Transfer> TransferBetweenVms(Lab& lab, const MachinePlan& from, const Mac
             "dd if=/dev/urandom of=/tmp/data bs=1M count=" + std::to_string(kVmTransferMegabytes) +
                 " 2>/dev/null; md5sum < /tmp/data",
             Milliseconds(30'000)));
+  // A server with a program behind it: without one nc hangs up when its own input ends.
   LEMAN_TRY(Shell(lab, to,
-                  "rm -f /tmp/received; nc -l -p " + port +
-                      " > /tmp/received 2>&1 & while ! netstat -ltn | grep -q ':" + port +
-                      " '; do :; done",
+                  "nc -l -p " + port +
+                      " -e dd of=/tmp/received bs=64k >/dev/null 2>&1 & while ! netstat -ltn | "
+                      "grep -q ':" +
+                      port + " '; do :; done",
                   Milliseconds(10'000)));
   const auto start = Clock::now();
   LEMAN_TRY(Shell(lab, from, "nc " + address + " " + port + " < /tmp/data", Milliseconds(30'000)));

@@ -42,7 +42,9 @@ std::string Base64(std::string_view text) {
 // The shell's side of the second serial port.
 class Shell {
  public:
-  [[nodiscard]] Status Connect(const std::string& path, Clock::time_point deadline);
+  // `process`, if there is one, is watched: without it nobody will ever listen.
+  [[nodiscard]] Status Connect(const std::string& path, Clock::time_point deadline,
+                               const Process* process);
   [[nodiscard]] Status Send(std::string_view text) const;
   // Reads until "\001WORD STATUS\n"; what comes before goes to `out`. With `echo` also to stdout.
   [[nodiscard]] Result<int> ReadAnswer(const std::string& word, Clock::time_point deadline,
@@ -53,7 +55,7 @@ class Shell {
   std::string pending_;
 };
 
-Status Shell::Connect(const std::string& path, Clock::time_point deadline) {
+Status Shell::Connect(const std::string& path, Clock::time_point deadline, const Process* process) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -66,13 +68,14 @@ Status Shell::Connect(const std::string& path, Clock::time_point deadline) {
       return {};
     }
     const int err = errno;
-    if (Clock::now() >= deadline) {
-      return Fail(ErrnoError(err, path));
-    }
     if (Interrupted()) {
       return FailInterrupted();
     }
-    poll(nullptr, 0, 10);  // until QEMU has made its socket
+    // Until QEMU has made its socket.
+    if (Clock::now() >= deadline ||
+        (process == nullptr ? poll(nullptr, 0, 10) > 0 : WaitEnd(*process, Milliseconds(10)))) {
+      return Fail(ErrnoError(err, path));
+    }
   }
 }
 
@@ -146,8 +149,9 @@ Result<int> Shell::ReadAnswer(const std::string& word, Clock::time_point deadlin
 Result<Process> StartVm(const MachinePlan& plan, const GuestImage& image,
                         const std::string& dump_path) {
   const Machine& machine = plan.machine;
-  std::string parameters = "console=ttyS0 quiet panic=-1 leman.name=" + machine.name +
-                           " leman.mtu=" + std::to_string(plan.mtu);
+  std::string parameters =
+      "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check leman.name=" + machine.name +
+      " leman.mtu=" + std::to_string(plan.mtu);
   for (const IpPrefix& address : machine.addresses) {
     parameters += " leman.address=" + address.ToString();
   }
@@ -160,7 +164,7 @@ Result<Process> StartVm(const MachinePlan& plan, const GuestImage& image,
       "-display",
       "none",
       "-machine",
-      "pc,accel=kvm:tcg",
+      "pc,accel=" + image.accelerator,
       "-cpu",
       "max",
       "-m",
@@ -195,19 +199,23 @@ Status WaitVm(const MachinePlan& machine, const Process& process, Milliseconds t
   const auto deadline = Clock::now() + timeout;
   Shell shell;
   std::string ignored;
-  auto connected = shell.Connect(SocketPath(machine), deadline);
-  if (connected.ok()) {
-    const auto answer = shell.ReadAnswer("ready", deadline, false, ignored);
+  Status failed = shell.Connect(SocketPath(machine), deadline, &process);
+  // Its first word may have come before anybody listened: ask until it answers.
+  while (failed.ok()) {
+    LEMAN_TRY(shell.Send("probe " + Base64("true") + "\n"));
+    const auto answer = shell.ReadAnswer("probe", Clock::now() + Milliseconds(500), false, ignored);
     if (answer.ok()) {
       return {};
     }
-    connected = Fail(answer.error());
+    if (Interrupted() || Clock::now() >= deadline || WaitEnd(process, Milliseconds(0))) {
+      failed = Fail(answer.error());
+    }
   }
-  if (WaitEnd(process, Milliseconds(0))) {
+  if (WaitEnd(process, Milliseconds(100))) {
     return Fail(Code::kUnavailable,
                 machine.machine.name + ": QEMU ended; it said\n" + TailOf(LogPath(machine), 8));
   }
-  return Fail(connected.error().In(machine.machine.name));
+  return Fail(failed.error().In(machine.machine.name));
 }
 
 Result<Output> RunInVm(const MachinePlan& machine, const std::string& command_line,
@@ -216,7 +224,7 @@ Result<Output> RunInVm(const MachinePlan& machine, const std::string& command_li
   const std::string word = "c" + std::to_string(getpid()) + "-" + std::to_string(++count);
   const auto deadline = Clock::now() + timeout;
   Shell shell;
-  LEMAN_TRY(shell.Connect(SocketPath(machine), Clock::now() + Milliseconds(1000)));
+  LEMAN_TRY(shell.Connect(SocketPath(machine), Clock::now() + Milliseconds(1000), nullptr));
   LEMAN_TRY(shell.Send(word + " " + Base64(command_line) + "\n"));
   Output output;
   LEMAN_ASSIGN_OR_RETURN(output.exit_status, shell.ReadAnswer(word, deadline, echo, output.out));

@@ -22,6 +22,7 @@ namespace leman::lab {
 struct GuestImage {
   std::string kernel;
   std::string initramfs;
+  std::string accelerator;  // "kvm" where it works, else "tcg"
 };
 
 // Builds the initramfs in `directory` from the kernel that tools/setup.sh unpacked, or this host's.
