@@ -11,6 +11,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::string_view kStateFile = "state file";  // where of its problem
+
 double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
@@ -31,13 +33,15 @@ void LogChange(const std::vector<model::Problem>& before, const std::vector<mode
     return;
   }
   for (const model::Problem& problem : now) {
-    if (!Contains(before, problem)) {
+    // A refused state file was logged where it was refused, every time.
+    if (!Contains(before, problem) && problem.where != kStateFile) {
       spdlog::warn("{}: {}", problem.where, problem.what);
     }
   }
   for (const model::Problem& problem : before) {
     if (!Contains(now, problem)) {
-      spdlog::info("solved: {}: {}", problem.where, problem.what);
+      spdlog::info("solved: {}: {}", problem.where,
+                   problem.where == kStateFile ? "it can be taken over" : problem.what);
     }
   }
 }
@@ -73,7 +77,7 @@ void Reconciler::SetStateFault(std::optional<std::string> fault) {
   std::vector<model::Problem> before = std::exchange(file_problems_, {});
   if (fault.has_value()) {
     ++now_.count.state_load_failures;
-    file_problems_.push_back({"state file", *std::move(fault)});
+    file_problems_.push_back({std::string(kStateFile), *std::move(fault)});
   }
   if (before != file_problems_) {
     Publish();

@@ -19,8 +19,8 @@
 namespace leman::model {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr double kSlower = 20;  // also covers the memory that the sanitizer keeps
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+constexpr double kSlower = 20;  // also covers the memory that a sanitizer keeps
 #else
 constexpr double kSlower = 1;
 #endif
