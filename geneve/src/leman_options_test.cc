@@ -45,6 +45,9 @@ TEST(LemanOptions, Chain) {
       .chain_id = 0xA1B2C3D4, .hop_index = 5, .reverse = true, .flow_cookie = 0x11223344};
   EXPECT_EQ(Bytes(value.Encode()), FromHex("a1b2c3d40501000011223344"));
   EXPECT_EQ(ChainOption::Decode(FromHex("a1b2c3d405ffffff11223344")), value);
+  // The direction is the lowest bit alone.
+  EXPECT_TRUE(ChainOption::Decode(FromHex("000000000001000000000000"))->reverse);
+  EXPECT_FALSE(ChainOption::Decode(FromHex("0000000000fe000000000000"))->reverse);
   EXPECT_FALSE(ChainOption::Decode({}).has_value());
 }
 
