@@ -22,7 +22,7 @@ Status RemoveStale(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) {
     return Fail(
-        Code::kInvalidArgument,
+        Code::kFailedPrecondition,
         fmt::format("the path of the API socket {} has {} bytes, a unix socket takes {}; set "
                     "a shorter --socket or --run-dir",
                     path, path.size(), sizeof(address.sun_path) - 1));
