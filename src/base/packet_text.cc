@@ -266,10 +266,36 @@ void AddNotes(const HeaderView& header, const Dissection& dissection, PacketText
   packet.layers.push_back(std::move(list));
 }
 
-void AddChecksum(const geneve::UdpInfo& udp, std::vector<PacketField>& layers) {
+// A sender with checksum offload leaves the sum of the pseudo-header in the field and the rest to
+// the network card.
+bool ChecksumUnfinished(const Dissection& dissection) {
+  const geneve::UdpInfo& udp = dissection.udp;
+  if (!udp.present || udp.checksum_state != geneve::ChecksumState::kBad) {
+    return false;
+  }
+  std::uint64_t sum = std::uint64_t{17} + udp.length;
+  sum = geneve::ChecksumAdd(sum, dissection.ip.source.bytes());
+  sum = geneve::ChecksumAdd(sum, dissection.ip.destination.bytes());
+  return geneve::ChecksumFold(sum) == udp.checksum;
+}
+
+// The verdict on the packet as the card will send it: what follows the checksum is judged.
+Dissection DissectFinished(const Frame& frame, const Dissection& unfinished,
+                           geneve::EndpointProfile profile) {
+  std::vector<std::uint8_t> copy(frame.bytes.begin(), frame.bytes.end());
+  geneve::StoreBe16(&copy[unfinished.udp.offset + 6], 0);
+  profile.udp6_zero_checksum = true;
+  Dissection dissection = geneve::Dissect(copy, profile);
+  dissection.udp = unfinished.udp;
+  dissection.geneve = unfinished.geneve;  // of the frame that stays, not of the copy
+  return dissection;
+}
+
+void AddChecksum(const geneve::UdpInfo& udp, bool unfinished, std::vector<PacketField>& layers) {
   static constexpr std::array<std::string_view, 4> kWords = {"absent", "correct", "wrong",
                                                              "unchecked"};
-  const std::string_view word = kWords[static_cast<std::size_t>(udp.checksum_state)];
+  const std::string_view word =
+      unfinished ? "unfinished" : kWords[static_cast<std::size_t>(udp.checksum_state)];
   for (PacketField& layer : layers) {
     if (layer.key == "udp") {
       layer.text += udp.checksum == 0 ? ", checksum zero"
@@ -281,8 +307,8 @@ void AddChecksum(const geneve::UdpInfo& udp, std::vector<PacketField>& layers) {
   }
 }
 
-void Conclude(const Dissection& dissection, const Frame& frame, bool cut, ByteSpan given,
-              PacketText& packet) {
+void Conclude(const Dissection& dissection, const Frame& frame, bool cut, bool unfinished,
+              ByteSpan given, PacketText& packet) {
   switch (dissection.verdict) {
     case geneve::Verdict::kAccept:
       packet.verdict = PacketVerdict::kAccept;
@@ -314,8 +340,8 @@ void Conclude(const Dissection& dissection, const Frame& frame, bool cut, ByteSp
       fmt::format("DROP {} at byte {}: {} ({})", geneve::ReasonName(dissection.reason),
                   *packet.offset, geneve::ReasonText(dissection.reason),
                   ReasonStandard(dissection.reason));
-  if (dissection.reason == Reason::kUdpCsum) {
-    packet.conclusion += "; captured on its sender, it may only be unfinished (checksum offload)";
+  if (dissection.reason == Reason::kUdpCsum && unfinished) {
+    packet.conclusion += "; it is only begun, as on a sender with checksum offload";
   }
 }
 
@@ -422,7 +448,11 @@ PacketText DescribePacket(ByteSpan given, const PacketTextOptions& options) {
   profile.options.known = &known;
   profile.options.handling =
       options.lenient ? geneve::OptionHandling::kLenient : geneve::OptionHandling::kStrict;
-  const Dissection dissection = geneve::Dissect(frame.bytes, profile);
+  Dissection dissection = geneve::Dissect(frame.bytes, profile);
+  const bool unfinished = ChecksumUnfinished(dissection);
+  if (unfinished && (options.unfinished_checksum || options.lenient)) {
+    dissection = DissectFinished(frame, dissection, profile);
+  }
 
   FrameText outer;
   if (options.link == PacketLink::kEthernet) {
@@ -432,7 +462,7 @@ PacketText DescribePacket(ByteSpan given, const PacketTextOptions& options) {
                             LoadBe16(&frame.bytes[12]));
   }
   if (dissection.udp.present) {
-    AddChecksum(dissection.udp, outer.layers);
+    AddChecksum(dissection.udp, unfinished, outer.layers);
   }
   packet.layers.push_back(Group("outer", std::move(outer.layers)));
   packet.summary = outer.hosts;
@@ -468,7 +498,7 @@ PacketText DescribePacket(ByteSpan given, const PacketTextOptions& options) {
     }
     AddNotes(header, dissection, packet);
   }
-  Conclude(dissection, frame, options.original_bytes > given.size(), given, packet);
+  Conclude(dissection, frame, options.original_bytes > given.size(), unfinished, given, packet);
   return packet;
 }
 

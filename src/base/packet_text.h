@@ -36,6 +36,9 @@ struct PacketTextOptions {
   // Forgive what a receiver may forgive: see geneve::OptionHandling::kLenient; and accept UDP
   // checksum zero over IPv6.
   bool lenient = false;
+  // Take an outer checksum that is only begun (it holds the pseudo-header's sum) for the work of
+  // checksum offload: what a capture on the sending host shows. Lenient does so too.
+  bool unfinished_checksum = false;
   // Bytes on the wire when the capture kept fewer; 0: all are there.
   std::size_t original_bytes = 0;
   geneve::Registry registry;

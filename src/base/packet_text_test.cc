@@ -126,6 +126,22 @@ TEST(PacketTextTest, ZeroChecksumOverIpv6NeedsLenience) {
   EXPECT_EQ(DescribePacket(kIpv6ZeroChecksum, lenient).verdict, PacketVerdict::kAccept);
 }
 
+TEST(PacketTextTest, ChecksumLeftToTheCardIsToldFromAWrongOne) {
+  Bytes packet = kEcho;
+  packet[40] = 0x84;  // c0a8 + 0165 + c0a8 + 0166 + 17 + 66, folded
+  packet[41] = 0x6f;
+  const PacketText strict = DescribePacket(packet, {});
+  EXPECT_EQ(strict.reason, geneve::Reason::kUdpCsum);
+  EXPECT_NE(strict.conclusion.find("only begun"), std::string::npos) << strict.conclusion;
+  PacketTextOptions options;
+  options.unfinished_checksum = true;
+  const PacketText sent = DescribePacket(packet, options);
+  EXPECT_EQ(sent.verdict, PacketVerdict::kAccept);
+  EXPECT_NE(RenderPacket(sent, 0).find("checksum 0x846f unfinished"), std::string::npos);
+  packet[41] = 0x70;
+  EXPECT_EQ(DescribePacket(packet, options).reason, geneve::Reason::kUdpCsum);
+}
+
 TEST(PacketTextTest, TellsWhatDecapsulationChanges) {
   const std::string text = RenderPacket(DescribePacket(kCongested, {}), 0);
   EXPECT_NE(text.find("note            decapsulation turns inner ECT(0) into CE"),

@@ -96,6 +96,7 @@ Status CaptureLoop(Session& session, const CaptureOptions& options, LiveCapture&
   text_options.udp_port = options.port;
   text_options.lenient = options.lenient;
   text_options.link = capture.link();
+  text_options.unfinished_checksum = true;  // what this host sends is seen before its card
   Status written;
   const auto wanted = [&] { return options.count == 0 || taken < options.count; };
   const auto each = [&](const CapturedPacket& packet) {
