@@ -1,0 +1,94 @@
+"""Traffic between namespaces whose every byte is checked at the other end."""
+import hashlib
+import re
+import socket
+import subprocess
+
+import lab as labs
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def ping(lab, source, address, *more, count=3, check=True):
+    return lab.run(source, "ping", "-n", "-c", count, "-i", "0.05", "-W", "3", *more, address,
+                   check=check)
+
+
+def ping_summary(text):
+    """(sent, received, duplicates, errors) of ping's own summary."""
+    found = re.search(r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?"
+                      r"(?:, \+(\d+) errors)?", text)
+    return tuple(int(number or 0) for number in found.groups())
+
+
+def make_bytes(size, seed):
+    """Bytes that repeat nowhere near: a lost, doubled or swapped piece changes the hash."""
+    return hashlib.shake_128(str(seed).encode()).digest(size)
+
+
+def _send(stream, data):
+    stream.sendall(data)
+    stream.shutdown(socket.SHUT_WR)
+
+
+def _receive(stream):
+    digest = hashlib.sha256()
+    size = 0
+    while piece := stream.recv(1 << 18):
+        digest.update(piece)
+        size += len(piece)
+    return size, digest.hexdigest()
+
+
+def tcp_both_ways(client_ns, server_ns, address, size=4 << 20, family=4, port=5001, timeout=20):
+    """Both ends send `size` bytes at once; raises unless both arrive whole."""
+    listener = labs.make_socket(server_ns, FAMILIES[family], timeout=timeout)
+    client = labs.make_socket(client_ns, FAMILIES[family], timeout=timeout)
+    with listener, client:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(1)
+        client.connect((address, port))
+        server, _ = listener.accept()
+        server.settimeout(timeout)
+        with server:
+            there, back = make_bytes(size, "there"), make_bytes(size, "back")
+            work = [labs.Background(_send, client, there), labs.Background(_send, server, back),
+                    labs.Background(_receive, server), labs.Background(_receive, client)]
+            results = [one.result(timeout * 2) for one in work]
+    for sent, (count, digest) in ((there, results[2]), (back, results[3])):
+        if count != size or digest != hashlib.sha256(sent).hexdigest():
+            raise AssertionError(f"TCP: {count} of {size} bytes came, hash {digest}")
+
+
+def udp_sizes(client_ns, server_ns, address, sizes, family=4, port=5002):
+    """A datagram of each size there and back; its bytes are compared."""
+    server = labs.make_socket(server_ns, FAMILIES[family], socket.SOCK_DGRAM, timeout=3)
+    client = labs.make_socket(client_ns, FAMILIES[family], socket.SOCK_DGRAM, timeout=3)
+    with server, client:
+        server.bind((address, port))
+        client.connect((address, port))
+        for size in sizes:
+            data = make_bytes(size, size)
+            client.send(data)
+            got, sender = server.recvfrom(65535)
+            if got != data:
+                raise AssertionError(f"UDP of {size} bytes came as {len(got)} other bytes")
+            server.sendto(data, sender)
+            if client.recv(65535) != data:
+                raise AssertionError(f"UDP of {size} bytes came back as other bytes")
+
+
+class Pings:
+    """Echo requests every millisecond until stop(): what is lost shows in the summary."""
+
+    def __init__(self, lab, source, address, interval="0.001"):
+        self._process = subprocess.Popen(
+            [*labs.enter(lab.netns(source)), "ping", "-n", "-q", "-i", interval, "-W", "3",
+             address], stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """(sent, received, duplicates, errors)"""
+        self._process.send_signal(2)
+        text, _ = self._process.communicate(timeout=20)
+        return ping_summary(text)
