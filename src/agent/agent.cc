@@ -86,6 +86,7 @@ Status Agent::Start(AgentParts parts) {
     LEMAN_TRY(parts_.open_doors());
   }
   LEMAN_ASSIGN_OR_RETURN(dataplane_, parts_.open_dataplane(options_.dataplane));
+  LEMAN_TRY(parts_.netlink->MakeSegmenter());
   reconciler_->SetDataplane(*dataplane_);
   board_.SetDataplane(dataplane_.get());
   reconciler_->SetStartState(StartState::kMapsOpen);
@@ -176,6 +177,9 @@ void Agent::RelistLinks() {
 
 void Agent::OnAudit() {
   loop_->StartTimer(audit_timer_, options_.audit_interval);
+  if (const Status status = parts_.netlink->MakeSegmenter(); !status.ok()) {
+    spdlog::warn("{}", status.error().message());
+  }
   RelistLinks();  // an event may have been missed
   if (const Status status = reconciler_->Audit(); !status.ok()) {
     spdlog::warn("{}", status.error().message());

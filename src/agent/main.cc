@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "dataplane/dataplane.h"
 #include "netlink/netlink.h"
+#include "netlink/segmenter.h"
 
 namespace leman::agent {
 namespace {
@@ -142,6 +143,7 @@ Status DetachAll(const AgentOptions& options) {
   struct stat status{};
   const bool pinned = stat(options.dataplane.pin_root.c_str(), &status) == 0;
   LEMAN_TRY(DetachDataplane(options.dataplane.pin_root));
+  LEMAN_TRY(RemoveSegmenter());
   unlink(options.SocketPath().c_str());
   lock.RemoveFile();
   if (pinned) {

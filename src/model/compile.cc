@@ -113,6 +113,12 @@ Compilation Compiler::Compile(std::shared_ptr<const DesiredState> state, const H
     program.underlay_ifindex = underlay->second.ifindex;
     surroundings.underlay_mtu = underlay->second.mtu;
   }
+  const auto segment_tx = facts.find(kSegmenterTx);
+  const auto segment_rx = facts.find(kSegmenterRx);
+  if (segment_tx != facts.end() && segment_rx != facts.end()) {
+    program.segment_tx_ifindex = segment_tx->second.ifindex;
+    program.segment_rx_ifindex = segment_rx->second.ifindex;
+  }
   CheckUnderlay(state->underlay, facts, result.problems);
   program.known_options = KnownOptions(*state);
 

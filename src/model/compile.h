@@ -23,6 +23,10 @@ struct LinkFacts {
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;
 };
 
+// The two ends of the device that cuts aggregates into packets (netlink/segmenter.h).
+inline constexpr const char* kSegmenterTx = "lm-seg0";
+inline constexpr const char* kSegmenterRx = "lm-seg1";
+
 using HostFacts = std::map<std::string, LinkFacts, std::less<>>;  // by link name
 
 struct Compilation {

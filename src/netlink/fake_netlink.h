@@ -27,6 +27,10 @@ class FakeNetlink : public Netlink {
     std::uint64_t count = 0;
     return read(event_.get(), &count, sizeof(count)) == sizeof(count);
   }
+  Status MakeSegmenter() override {
+    ++segmenters;
+    return {};
+  }
   Result<UdpPortClaim> ClaimUdpPort(std::uint16_t port) override {
     if (port == busy_port) {
       return Fail(Code::kAlreadyExists, "UDP port is busy");
@@ -45,6 +49,7 @@ class FakeNetlink : public Netlink {
   std::uint16_t busy_port = 0;
   std::uint16_t claimed_port = 0;
   int lists = 0;
+  int segmenters = 0;
 
  private:
   Fd event_;

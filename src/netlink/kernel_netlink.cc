@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "netlink/mnl_socket.h"
+#include "netlink/segmenter.h"
 #include "netlink/netlink.h"
 #include "netlink/udp_port.h"
 
@@ -106,6 +107,8 @@ class KernelNetlink : public Netlink {
     LEMAN_ASSIGN_OR_RETURN(Listing listing, List());
     return std::move(listing.links);
   }
+
+  Status MakeSegmenter() override { return leman::MakeSegmenter(); }
 
   int event_fd() const override { return events_.fd(); }
 

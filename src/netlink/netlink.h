@@ -40,6 +40,9 @@ class Netlink {
   // Takes what waits. True: something changed (or events were lost): list again.
   [[nodiscard]] virtual Result<bool> DrainEvents() = 0;
 
+  // Makes the segmenter if it is not there, see segmenter.h.
+  [[nodiscard]] virtual Status MakeSegmenter() = 0;
+
   // kAlreadyExists names who has the port: a tunnel device or a process.
   [[nodiscard]] virtual Result<UdpPortClaim> ClaimUdpPort(std::uint16_t port) = 0;
 };

@@ -15,10 +15,14 @@
 #include <string>
 
 #include "base/fd.h"
+#include "model/compile.h"
 #include "netlink/mnl_socket.h"
 
 namespace leman {
 namespace {
+
+using model::kSegmenterRx;
+using model::kSegmenterTx;
 
 constexpr std::size_t kRequestBytes = 2048;
 // Larger than any packet: what passes here was measured against the network's MTU before.

@@ -9,9 +9,6 @@
 
 namespace leman {
 
-inline constexpr const char* kSegmenterTx = "lm-seg0";
-inline constexpr const char* kSegmenterRx = "lm-seg1";
-
 // Makes the pair if it is not there; sets it up either way.
 [[nodiscard]] Status MakeSegmenter();
 
