@@ -11,7 +11,7 @@ constexpr std::string_view kDigits = "0123456789abcdef";
 
 TextWriter& TextWriter::Text(std::string_view text) {
   const size_t fits = std::min(text.size(), out_.size() - size_);
-  std::copy_n(text.data(), fits, out_.data() + size_);
+  std::copy_n(text.begin(), fits, out_.data() + size_);
   size_ += fits;
   if (fits != text.size()) truncated_ = true;
   return *this;

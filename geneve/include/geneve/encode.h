@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -160,7 +161,7 @@ struct OptionSlot {
   // the slot or `header` is too short to hold it.
   [[nodiscard]] bool Put(MutableByteSpan header, ByteSpan value) const {
     if (value.size() != length || header.size() < size_t{offset} + length) return false;
-    if (!value.empty()) std::memcpy(header.data() + offset, value.data(), value.size());
+    std::copy(value.begin(), value.end(), header.begin() + offset);
     return true;
   }
   [[nodiscard]] bool Put32(MutableByteSpan header, uint32_t value) const {
