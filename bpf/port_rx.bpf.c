@@ -40,7 +40,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct lm_config
 			return -LM_V_HAIRPIN;
 		return deliver(skb, cfg, vni, way, 1);
 	}
-	if (frame_is_ip(f) && largest_ip_bytes(skb, f) > net->mtu)
+	if (largest_packet_bytes(skb, f) > net->mtu)
 		return answer_too_big(skb, net, f);
 	return encapsulate(skb, net, vni, way, f);
 }
@@ -60,7 +60,7 @@ static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_
 		if (!(net->flags & LM_NET_F_FLOOD_UNKNOWN))
 			return -LM_V_FDB_MISS;
 	}
-	if (frame_is_ip(f) && largest_ip_bytes(skb, f) > net->mtu)
+	if (largest_packet_bytes(skb, f) > net->mtu)
 		return -LM_V_TOO_BIG;
 	return flood_from_port(skb, cfg, net, vni, f);
 }

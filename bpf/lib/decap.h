@@ -42,6 +42,27 @@ static __always_inline int fit_outer(struct __sk_buff *skb, const struct outer *
 }
 
 /*
+ * Whether the frame ends within its tags or its IP header. Asked before padding, which would complete
+ * them with zeros. `off`, `proto`: behind the Ethernet header.
+ */
+static __always_inline int is_cut(struct __sk_buff *skb, __u32 off, __u32 end, __be16 proto)
+{
+	struct vlan_tag tag;
+	int i;
+
+	for (i = 0; i < FRAME_MAX_TAGS && is_vlan(proto); i++) {
+		if (off + VLAN_HDR_BYTES > end ||
+		    bpf_skb_load_bytes(skb, off, &tag, VLAN_HDR_BYTES))
+			return 1;
+		proto = tag.tci; /* on the wire the TCI comes first */
+		off += VLAN_HDR_BYTES;
+	}
+	if (proto == bpf_htons(ETH_P_IP))
+		return off + MIN_L3_V4 > end;
+	return proto == bpf_htons(ETH_P_IPV6) && off + MIN_L3_V6 > end;
+}
+
+/*
  * `inner`: offset of the tenant's frame; `*peer_ok` is set when skb->protocol fits what remains.
  * 0 or -reason.
  */
@@ -57,9 +78,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 	    bpf_skb_load_bytes(skb, inner, &eth, ETH_HDR_BYTES))
 		return -LM_V_INNER_SHORT;
 	l3_bytes = o->udp_end - inner - ETH_HDR_BYTES;
-	if (eth.h_proto == bpf_htons(ETH_P_IP) && l3_bytes < MIN_L3_V4)
-		return -LM_V_INNER_SHORT;
-	if (eth.h_proto == bpf_htons(ETH_P_IPV6) && l3_bytes < MIN_L3_V6)
+	if (is_cut(skb, inner + ETH_HDR_BYTES, o->udp_end, eth.h_proto))
 		return -LM_V_INNER_SHORT;
 
 	/* Bytes behind the datagram are the underlay's padding, not the tenant's. */

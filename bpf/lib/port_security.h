@@ -89,10 +89,41 @@ static __always_inline int check_ipv4(struct __sk_buff *skb, const struct frame 
 	return port_has_v4(skb, f->ip4.saddr) ? 0 : -LM_V_PORT_IP;
 }
 
-static __always_inline int check_nd(struct __sk_buff *skb, const struct lm_port *port,
-				    const struct frame *f)
+#define ND_MAX_EXTENSIONS 4
+
+/*
+ * Offset of the ICMPv6 header, behind extension headers too, as a receiver would find it; 0 when the
+ * packet carries something else. More extension headers than anybody needs are refused: -reason.
+ */
+VERIFIED_ONCE int find_icmp6(struct __sk_buff *skb, const struct frame *f)
 {
-	__u32 off = f->l3 + (__u32)sizeof(f->ip6);
+	struct {
+		__u8 next;
+		__u8 words8;
+	} ext;
+	__u32 off;
+	__u8 next;
+	int i;
+
+	if (!f)
+		return -LM_V_INTERNAL;
+	off = f->l3 + (__u32)sizeof(f->ip6);
+	next = f->ip6.nexthdr;
+	for (i = 0; i <= ND_MAX_EXTENSIONS; i++) {
+		if (next == IPPROTO_ICMPV6)
+			return (int)off;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
+			return 0;
+		if (bpf_skb_load_bytes(skb, off, &ext, sizeof(ext)))
+			return -LM_V_PORT_ND;
+		next = ext.next;
+		off += (ext.words8 + 1u) * 8;
+	}
+	return -LM_V_PORT_ND;
+}
+
+static __always_inline int check_nd(struct __sk_buff *skb, const struct lm_port *port, __u32 off)
+{
 	struct nd_option opt;
 	struct nd_packet nd;
 
@@ -117,17 +148,18 @@ static __always_inline int check_ipv6(struct __sk_buff *skb, const struct lm_por
 				      const struct frame *f)
 {
 	const __be32 *s = f->ip6.saddr;
+	int icmp6 = find_icmp6(skb, f);
 
+	if (icmp6 < 0)
+		return icmp6;
 	if ((s[0] | s[1] | s[2] | s[3]) == 0) {
 		/* Duplicate address detection and multicast listener reports have no address yet. */
-		if (f->ip6.nexthdr != IPPROTO_ICMPV6 && f->ip6.nexthdr != IPPROTO_HOPOPTS)
+		if (!icmp6)
 			return -LM_V_PORT_IP;
 	} else if (!port_has_v6(skb, port, s)) {
 		return -LM_V_PORT_IP;
 	}
-	if (f->ip6.nexthdr == IPPROTO_ICMPV6)
-		return check_nd(skb, port, f);
-	return 0;
+	return icmp6 ? check_nd(skb, port, (__u32)icmp6) : 0;
 }
 
 static __always_inline int check_arp(struct __sk_buff *skb, const struct lm_port *port,

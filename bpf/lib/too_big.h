@@ -32,8 +32,11 @@ struct icmp6_answer {
 	__be32 mtu;
 };
 
-/* Bytes of the largest IP packet that leaves when this frame is sent. */
-static __always_inline __u32 largest_ip_bytes(struct __sk_buff *skb, const struct frame *f)
+/*
+ * Bytes of the largest packet, without its Ethernet header but with its tags, that leaves when this
+ * frame is sent.
+ */
+static __always_inline __u32 largest_packet_bytes(struct __sk_buff *skb, const struct frame *f)
 {
 	__u32 tags = f->n_tags * VLAN_HDR_BYTES;
 	__u32 l4;
@@ -41,6 +44,8 @@ static __always_inline __u32 largest_ip_bytes(struct __sk_buff *skb, const struc
 
 	if (!skb->gso_size)
 		return skb->len - f->l3 + tags;
+	if (!frame_is_ip(f))
+		return skb->gso_size + tags;
 	if (f->proto == bpf_htons(ETH_P_IP)) {
 		l4 = (f->ip4.ver_ihl & 0xf) * 4u;
 		proto = f->ip4.protocol;
@@ -86,7 +91,7 @@ static __always_inline int may_answer(struct __sk_buff *skb, const struct frame 
 {
 	__u8 type;
 
-	if (f->l3 != ETH_HDR_BYTES || is_group_mac(f->eth.h_dest))
+	if (f->l3 != ETH_HDR_BYTES || is_group_mac(f->eth.h_dest) || !frame_is_ip(f))
 		return 0;
 	if (f->proto == bpf_htons(ETH_P_IP)) {
 		if (f->ip4.saddr == 0 || (f->ip4.frag_off & bpf_htons(0x1fff)))
@@ -153,10 +158,13 @@ VERIFIED_ONCE int answer_too_big(struct __sk_buff *skb, const struct lm_network 
 {
 	__u32 quote, room;
 	__u64 sum = 0;
+	__u16 mtu;
 	int v4;
 
 	if (!net || !f)
 		return -LM_V_INTERNAL;
+	/* A tag takes its bytes from what is left for IP; the answer goes back under the same tag. */
+	mtu = (__u16)(net->mtu - f->n_tags * VLAN_HDR_BYTES);
 	v4 = f->proto == bpf_htons(ETH_P_IP);
 	quote = v4 ? QUOTE4_BYTES : QUOTE6_BYTES;
 	room = v4 ? (__u32)sizeof(struct icmp4_answer) : (__u32)sizeof(struct icmp6_answer);
@@ -173,7 +181,7 @@ VERIFIED_ONCE int answer_too_big(struct __sk_buff *skb, const struct lm_network 
 	if (bpf_skb_store_bytes(skb, 0, f->eth.h_source, 6, 0) ||
 	    bpf_skb_store_bytes(skb, 6, f->eth.h_dest, 6, 0))
 		return -LM_V_TOO_BIG;
-	if (v4 ? store_answer4(skb, f, net->mtu, sum) : store_answer6(skb, f, net->mtu, sum))
+	if (v4 ? store_answer4(skb, f, mtu, sum) : store_answer6(skb, f, mtu, sum))
 		return -LM_V_TOO_BIG;
 	count_event(LM_E_ICMP_TOO_BIG);
 	return (int)bpf_redirect(skb->ifindex, 0);

@@ -157,6 +157,10 @@ allowed("udp_behind_hop_by_hop", nd(UDP() / DATA, extra=IPv6ExtHdrHopByHop()))
 refused("no_ip6_udp_behind_hop_by_hop", nd(UDP() / DATA, src="::", extra=IPv6ExtHdrHopByHop()),
         "port_ip")
 
+FIVE = IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
+allowed("four_extension_headers", nd(ICMPv6ND_NA(tgt=A6) / TLLA(lladdr=A), extra=FIVE))
+refused("five_extension_headers", nd(IPv6ExtHdrDestOpt() / UDP(), extra=FIVE), "port_nd")
+
 # Link-local control frames stay on their link unless the network carries them. G-3.1-10
 for last, name in ((0x00, "stp"), (0x02, "lacp"), (0x0e, "lldp"), (0x0f, "end")):
     control = final(Dot3(src=A, dst="01:80:c2:00:00:%02x" % last) /

@@ -123,4 +123,16 @@ table.add("wire_ip6", "port", over, "redirect", "forwarded", wire=True,
           copies={"far-a": [packet_too_big(over, MTU)]}, events={"icmp_too_big": 1},
           traffic=traffic(port_a_tx=len(over), net_tx=len(over)), ids="G-4.4.1-03")
 
+# Under a tag, which the kernel has taken off, the answer is under it too and leaves room for it. Behind
+# two nobody is told.
+for family, head, make in (("ip4", ip4(), frag_needed), ("ip6", ip6(), packet_too_big)):
+    l3 = 20 if family == "ip4" else 40
+    plain = frame(head / UDP(sport=9, dport=9) / Raw(bytes(MTU - 4 - l3 - 8 + 1)))
+    over = plain[:12] + b"\x81\x00\x60\x05" + plain[12:]
+    answer = make(plain, MTU - 4)
+    answer = answer[:12] + b"\x81\x00\x60\x05" + answer[12:]
+    table.add("wire_%s_under_tag" % family, "port", over, "redirect", "forwarded", wire=True,
+              verdict_bytes=len(plain), copies={"far-a": [answer]}, events={"icmp_too_big": 1},
+              traffic=traffic(port_a_tx=len(plain), net_tx=len(plain)), ids="G-4.4.1-03")
+
 table.write()
