@@ -273,6 +273,9 @@ void KernelDataplane::SweepAll(const std::vector<Change>& changes, bool whole,
   // Peers and known options are wanted as a whole each time.
   Note(peers_.Sweep(nullptr, report), "peers", report);
   Note(known_opts_.Sweep(nullptr, report), "options", report);
+}
+
+void KernelDataplane::Done() {
   flood_.Done();
   fdb_.Done();
   ports_.Done();
@@ -384,7 +387,11 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
       }
     }
   }
-  WriteAll(&report);
+  // A map may be full of what is about to be swept: such writes are made again when that is gone.
+  ApplyReport written;
+  WriteAll(&written);
+  report.added += written.added;
+  report.changed += written.changed;
   AttachAll(wanted, changes, &report);
   DetachGone(wanted, &report);
   if (old_config.underlay_ifindex != 0 &&
@@ -393,6 +400,10 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
          "underlay", &report);
   }
   SweepAll(changes, whole, &report);
+  if (!written.problems.empty()) {
+    WriteAll(&report);
+  }
+  Done();
   if (whole) {
     DetachOtherVersions(&report);
   }

@@ -49,6 +49,7 @@ class KernelDataplane : public Dataplane {
   void EmitFlood(const Network& network, ApplyReport* report);
   [[nodiscard]] Status WriteConfig(const model::HostProgram& wanted, ApplyReport* report);
   void WriteAll(ApplyReport* report);
+  void Done();
   void SweepAll(const std::vector<Change>& changes, bool whole, ApplyReport* report);
   void AttachAll(const model::HostProgram& wanted, const std::vector<Change>& changes,
                  ApplyReport* report);
