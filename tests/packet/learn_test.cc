@@ -27,7 +27,7 @@ class Learn : public PacketCaseTest {
     Configure({{"learning", false}, {"vteps", json::array()}});
     ASSERT_TRUE(dataplane().ExpireLearned(std::chrono::seconds(0)).ok());
     ASSERT_TRUE(dataplane().Learned().empty());
-    Configure({{"learning", true}, {"vteps", vteps}});
+    Configure({{"learning", true}, {"flood_unknown", true}, {"vteps", vteps}});
   }
 
   static Counters Arrive(const std::string& name) {

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Reads a capture of tunnel packets with tshark: every one must be sound GENEVE.
+
+  check_capture.py TSHARK CAPTURE
+"""
+import subprocess
+import sys
+
+TSHARK, CAPTURE = sys.argv[1:]
+CHECKS = ["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"]
+# Zero is a legal UDP checksum for a tunnel (RFC 6935); the inner packets of some tests carry wrong or
+# no checksums on purpose, cut fragments, and unassigned protocols. Expert notes on the outer packet
+# are what counts.
+FIELDS = ["frame.number", "geneve.version", "geneve.flags.oam", "geneve.proto_type", "geneve.vni",
+          "geneve.option.length.invalid", "ip.checksum.status", "udp.checksum.status", "udp.checksum",
+          "_ws.malformed"]
+
+
+def main():
+    try:
+        run = subprocess.run([TSHARK, "-r", CAPTURE, "-n", *CHECKS, "-T", "fields", "-E",
+                              "occurrence=f", "-E", "separator=;",
+                              *[word for field in FIELDS for word in ("-e", field)]],
+                             check=True, capture_output=True, text=True)
+    except OSError as error:
+        print("skipped:", error)
+        return 77
+    bad = 0
+    lines = run.stdout.splitlines()
+    for line in lines:
+        got = dict(zip(FIELDS, line.split(";")))
+        faults = []
+        if got["geneve.version"] != "0" or got["geneve.proto_type"] != "0x6558":
+            faults.append("no GENEVE header with Ethernet inside")
+        if got["geneve.flags.oam"] not in ("0", "False"):
+            faults.append("O bit")
+        if got["geneve.option.length.invalid"]:
+            faults.append("option length")
+        if got["ip.checksum.status"] == "0":
+            faults.append("outer IPv4 header checksum")
+        if got["udp.checksum.status"] == "0" and got["udp.checksum"] != "0x0000":
+            faults.append("outer UDP checksum")
+        if got["_ws.malformed"]:
+            faults.append("malformed")
+        if faults:
+            bad += 1
+            print("packet %s: %s" % (got["frame.number"], ", ".join(faults)))
+    print("%d packets read by tshark, %d bad" % (len(lines), bad))
+    return 1 if bad or not lines else 0
+
+
+sys.exit(main())

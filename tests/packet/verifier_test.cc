@@ -1,0 +1,85 @@
+// What the verifier of this kernel says of the programs: they load, and cost no more than
+// committed.
+#include <bpf/libbpf.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "port_rx.skel.h"
+#include "underlay_rx.skel.h"
+
+namespace leman::packet_test {
+namespace {
+
+// "processed N insns" of the program's verifier log; 0 when it does not load.
+long ProcessedInstructions(bpf_object* object, bpf_program* program, std::string* log) {
+  constexpr std::uint32_t kStatistics = 4;  // BPF_LOG_STATS
+  constexpr std::size_t kLogBytes = 1U << 20U;
+  std::vector<char> buffer(kLogBytes);
+  bpf_program__set_log_level(program, kStatistics);
+  bpf_program__set_log_buf(program, buffer.data(), buffer.size());
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    EXPECT_EQ(bpf_map__set_pin_path(map, nullptr), 0);  // nothing stays
+  }
+  const int err = bpf_object__load(object);
+  *log = buffer.data();
+  EXPECT_EQ(err, 0) << *log;
+  std::smatch found;
+  if (err != 0 || !std::regex_search(*log, found, std::regex("processed ([0-9]+) insns"))) {
+    return 0;
+  }
+  return std::stol(found[1]);
+}
+
+// Program → instructions.
+std::map<std::string, long> Budget() {
+  std::map<std::string, long> budget;
+  std::ifstream file(VERIFIER_BUDGET);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.empty() || line[0] == '#') {
+      continue;
+    }
+    const auto blank = line.find(' ');
+    budget[line.substr(0, blank)] = std::stol(line.substr(blank + 1));
+  }
+  return budget;
+}
+
+void CheckBudget(const std::string& name, bpf_object* object, bpf_program* program) {
+  std::string log;
+  const long processed = ProcessedInstructions(object, program, &log);
+  ASSERT_GT(processed, 0) << log;
+  const auto budget = Budget();
+  ASSERT_TRUE(budget.contains(name)) << VERIFIER_BUDGET << " has no line for " << name;
+  const long allowed = budget.at(name) + budget.at(name) / 10;
+  testing::Test::RecordProperty(name, static_cast<int>(processed));
+  std::printf("%s: %ld instructions processed, budget %ld\n", name.c_str(), processed,
+              budget.at(name));
+  EXPECT_LE(processed, allowed) << name << " costs " << processed << " instructions, the budget is "
+                                << budget.at(name)
+                                << "; if that is worth it, write the new figure into "
+                                << VERIFIER_BUDGET;
+}
+
+TEST(Verifier, PortRxStaysWithinItsBudget) {
+  port_rx* skeleton = port_rx::open();
+  ASSERT_NE(skeleton, nullptr);
+  CheckBudget("port_rx", skeleton->obj, skeleton->progs.port_rx);
+  port_rx::destroy(skeleton);
+}
+
+TEST(Verifier, UnderlayRxStaysWithinItsBudget) {
+  underlay_rx* skeleton = underlay_rx::open();
+  ASSERT_NE(skeleton, nullptr);
+  CheckBudget("underlay_rx", skeleton->obj, skeleton->progs.underlay_rx);
+  underlay_rx::destroy(skeleton);
+}
+
+}  // namespace
+}  // namespace leman::packet_test
