@@ -390,6 +390,13 @@ def need_tools(*names):
         skip_all(f"{', '.join(missing)} not installed; tools/setup.sh run installs them")
 
 
+def _on_sigterm(*_):
+    """unittest would take an exception for one more failed test and go on."""
+    print("ended by SIGTERM", flush=True)
+    clean_up()
+    os._exit(1)
+
+
 def prepare(*tools):
     """What every test program does first; ends it with a reason when it cannot run here."""
     if os.geteuid() != 0:
@@ -400,7 +407,7 @@ def prepare(*tools):
             sys.exit(f"{program} is not built; build it, or name the build tree in LEMAN_BUILD")
     sweep_leftovers()
     atexit.register(clean_up)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _on_sigterm)
 
 
 def main(*tools):

@@ -40,7 +40,7 @@ def _receive(stream):
     return size, digest.hexdigest()
 
 
-def tcp_both_ways(client_ns, server_ns, address, size=4 << 20, family=4, port=5001, timeout=20):
+def tcp_both_ways(client_ns, server_ns, address, size=4 << 20, family=4, port=5001, timeout=6):
     """Both ends send `size` bytes at once; raises unless both arrive whole."""
     listener = labs.make_socket(server_ns, FAMILIES[family], timeout=timeout)
     client = labs.make_socket(client_ns, FAMILIES[family], timeout=timeout)
