@@ -73,9 +73,9 @@ Status Parser::Verdict() const {
 }
 
 const YamlNode* Parser::Find(const YamlNode& map, std::string_view key) {
-  for (const auto& [name, value] : map.members) {
-    if (name == key) {
-      return &value;
+  for (const YamlNode& member : map.members) {
+    if (member.key == key) {
+      return &member;
     }
   }
   return nullptr;
@@ -100,9 +100,9 @@ bool Parser::CheckMap(const YamlNode& node, const std::string& where, Keys known
     Fault(node.line, where.empty() ? "lab file" : where, "is not a map; its keys are " + list);
     return false;
   }
-  for (const auto& [key, value] : node.members) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      Fault(value.line, where.empty() ? key : where + "." + key,
+  for (const YamlNode& member : node.members) {
+    if (std::find(known.begin(), known.end(), member.key) == known.end()) {
+      Fault(member.line, where.empty() ? member.key : where + "." + member.key,
             "is not known here; the keys are " + list);
     }
   }
@@ -184,9 +184,9 @@ std::vector<IpPrefix> Parser::Prefixes(const YamlNode& map, const std::string& w
 }
 
 void Parser::Pass(const YamlNode& map, Keys keys, std::vector<Setting>& settings) {
-  for (const auto& [key, value] : map.members) {
-    if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
-      settings.push_back({key, value.ToFlow()});
+  for (const YamlNode& member : map.members) {
+    if (std::find(keys.begin(), keys.end(), member.key) != keys.end()) {
+      settings.push_back({member.key, member.ToFlow()});
     }
   }
 }

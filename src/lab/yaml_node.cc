@@ -47,11 +47,12 @@ Result<YamlNode> Convert(std::string_view file, const YAML::Node& node, int dept
         }
         const std::string& key = member.first.Scalar();
         if (std::any_of(result.members.begin(), result.members.end(),
-                        [&](const auto& other) { return other.first == key; })) {
+                        [&](const YamlNode& other) { return other.key == key; })) {
           return FaultAt(file, line, key + ": key appears twice; leave one");
         }
         LEMAN_ASSIGN_OR_RETURN(YamlNode child, Convert(file, member.second, depth + 1));
-        result.members.emplace_back(key, std::move(child));
+        child.key = key;
+        result.members.push_back(std::move(child));
       }
       break;
   }
@@ -102,8 +103,8 @@ std::string YamlNode::ToFlow() const {
       }
       return "[" + result + "]";
     case Type::kMap:
-      for (const auto& [key, value] : members) {
-        result += (result.empty() ? "" : ", ") + key + ": " + value.ToFlow();
+      for (const YamlNode& member : members) {
+        result += (result.empty() ? "" : ", ") + member.key + ": " + member.ToFlow();
       }
       return result.empty() ? "{}" : "{ " + result + " }";
   }

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,7 +21,8 @@ struct YamlNode {
   bool quoted = false;  // of a scalar
   std::string text;     // of a scalar
   std::vector<YamlNode> items;
-  std::vector<std::pair<std::string, YamlNode>> members;  // in the file's order, keys unique
+  std::vector<YamlNode> members;  // of a map: values with their `key`, in the file's order
+  std::string key;                // of a member; unique within its map
 
   // One line of flow style that reads back as the same value.
   [[nodiscard]] std::string ToFlow() const;
