@@ -171,7 +171,8 @@ class Host:
     def agent_command(self, *more):
         return [*enter(self.netns), str(AGENT), "--state", str(self.state_path),
                 "--pin-root", str(self.pin_root), "--run-dir", str(self.run_dir),
-                "--metrics-address", "off", *self.agent_options, *more]
+                *([] if "--metrics-address" in [*self.agent_options, *more]
+                  else ["--metrics-address", "off"]), *self.agent_options, *more]
 
     def start(self, wait=True):
         """Starts the agent again; with `wait` until it is ready."""
@@ -297,11 +298,13 @@ class Lab:
         return json.loads(self.run(machine, "ip", "-j", "link", "show", "eth0").stdout)[0]["mtu"]
 
     def set_offloads(self, on):
-        """Of every device of the lab's hosts and machines."""
+        """Of every device of the lab's hosts and machines, but not of what the agent made itself."""
         word = "on" if on else "off"
         for thing in [*self.hosts, *self.machines]:
             links = json.loads(self.run(thing, "ip", "-j", "link", "show", "type", "veth").stdout)
             for link in links:
+                if link["ifname"].startswith("lm-"):
+                    continue
                 self.run(thing, "ethtool", "-K", link["ifname"], "tx", word, "tso", word, "gso",
                          word, "gro", word)
 
