@@ -9,6 +9,8 @@
 
 namespace leman {
 
+std::uint32_t MapAbiVersion() { return LM_ABI_VERSION; }
+
 Result<std::unique_ptr<Dataplane>> OpenDataplane(const DataplaneOptions& options) {
   LEMAN_ASSIGN_OR_RETURN(std::string pin_dir, MakePinDir(options.pin_root, LM_ABI_VERSION));
   LEMAN_ASSIGN_OR_RETURN(std::unique_ptr<KernelObjects> objects,

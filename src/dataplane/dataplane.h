@@ -111,6 +111,9 @@ class Dataplane {
   [[nodiscard]] virtual TrafficCount PeerTraffic(const IpAddress& vtep) const = 0;
 };
 
+// Version of the map layout this build writes; it is part of the pin path.
+[[nodiscard]] std::uint32_t MapAbiVersion();
+
 // Opens (or creates) the pinned maps and loads the programs; nothing is attached before Apply.
 [[nodiscard]] Result<std::unique_ptr<Dataplane>> OpenDataplane(const DataplaneOptions& options);
 
