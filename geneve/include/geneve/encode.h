@@ -197,8 +197,8 @@ class HeaderTemplate {
     // is several times faster than a call of memcpy with an unknown length.
     uint8_t* const to = out.data();
     const size_t last = size_ - 8;
-    for (size_t i = 8; i < last; i += 8) std::memcpy(to + i, bytes_.data() + i, 8);
     // NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes, not text
+    for (size_t i = 8; i < last; i += 8) std::memcpy(to + i, bytes_.data() + i, 8);
     std::memcpy(to + last, bytes_.data() + last, 8);
     std::memcpy(to, bytes_.data(), 4);
     StoreBe32(to + 4, vni.value() << 8);
