@@ -106,7 +106,9 @@ class Ear:
         with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
             write_pcap(file, self.drain())
             argv = ["tshark", "-n", "-r", file.name, "-o", "ip.check_checksum:TRUE",
-                    "-o", "udp.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-T", "fields",
+                    "-o", "udp.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
+                    # Whether TCP retransmits is no matter of the packets' form.
+                    "-o", "tcp.analyze_sequence_numbers:FALSE", "-T", "fields",
                     "-E", "separator=|"]
             if display_filter:
                 argv += ["-Y", display_filter]
