@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Hook: tc ingress of a port's device. What a workload sends:
- * who is this port - port security - ARP/ND answered - FDB - deliver locally, encapsulate, replicate.
+ * who is this port - port security - ARP/ND answered - FDB - deliver locally, encapsulate,
+ * replicate.
  */
 #include "lib/encap.h"
 #include "lib/deliver.h"
@@ -19,7 +20,7 @@ static __always_inline int is_link_control(const __u8 *mac)
 static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_network *net,
 						     const __u8 *mac)
 {
-	struct lm_mac_key key = { .vni = vni };
+	struct lm_mac_key key = {.vni = vni};
 	const struct lm_learned *learned;
 	const struct lm_way *way;
 
@@ -32,8 +33,8 @@ static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_
 }
 
 static __always_inline int send_to(struct __sk_buff *skb, const struct lm_config *cfg,
-				   const struct lm_network *net, __u32 vni, const struct lm_way *way,
-				   struct frame *f)
+				   const struct lm_network *net, __u32 vni,
+				   const struct lm_way *way, struct frame *f)
 {
 	if (way->flags & LM_WAY_F_LOCAL) {
 		if (way->ifindex == skb->ifindex)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Hook: tc ingress of the underlay's device. What arrives from other VTEPs:
- * for us? - outer checks - GENEVE checks - VNI known? - may this sender use it? - decapsulate - ECN -
- * FDB - deliver. Everything that is not GENEVE for this host passes untouched.
+ * for us? - outer checks - GENEVE checks - VNI known? - may this sender use it? - decapsulate - ECN
+ * - FDB - deliver. Everything that is not GENEVE for this host passes untouched.
  */
 #include "lib/decap.h"
 #include "lib/deliver.h"
@@ -25,7 +25,7 @@ static __always_inline int deliver_frame(struct __sk_buff *skb, const struct lm_
 					 const struct lm_network *net, const struct arrival *a,
 					 const struct frame *f)
 {
-	struct lm_mac_key key = { .vni = a->vni };
+	struct lm_mac_key key = {.vni = a->vni};
 	const struct lm_flood *flood;
 	const struct lm_way *way;
 
@@ -51,7 +51,7 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 				 __u32 *inner)
 {
 	__u32 off = o->udp + (__u32)sizeof(struct udphdr);
-	struct lm_vtep_key key = { .addr = o->src };
+	struct lm_vtep_key key = {.addr = o->src};
 	__u8 h[GENEVE_BASE_BYTES];
 	const struct lm_peer *peer;
 	__u32 opt_bytes, critical = 0;

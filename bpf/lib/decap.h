@@ -13,10 +13,10 @@
 
 /*
  * The kernel takes skb->protocol from the outer header and keeps it when that header goes. What
- * remains must be of that family: an aggregate of the other one is dropped as soon as a device looks
- * at it. So the outer header is turned into the inner family first. For frames that are not IP, IPv4
- * is the smaller header to leave behind, and frames below even that are padded, as any Ethernet may do.
- * *shorter: bytes that the outer header lost. 0 or -reason.
+ * remains must be of that family: an aggregate of the other one is dropped as soon as a device
+ * looks at it. So the outer header is turned into the inner family first. For frames that are not
+ * IP, IPv4 is the smaller header to leave behind, and frames below even that are padded, as any
+ * Ethernet may do. *shorter: bytes that the outer header lost. 0 or -reason.
  */
 static __always_inline int fit_outer(struct __sk_buff *skb, const struct outer *o, __be16 type,
 				     __u32 l3_bytes, int *shorter)
@@ -42,8 +42,8 @@ static __always_inline int fit_outer(struct __sk_buff *skb, const struct outer *
 }
 
 /*
- * Whether the frame ends within its tags or its IP header. Asked before padding, which would complete
- * them with zeros. `off`, `proto`: behind the Ethernet header.
+ * Whether the frame ends within its tags or its IP header. Asked before padding, which would
+ * complete them with zeros. `off`, `proto`: behind the Ethernet header.
  */
 static __always_inline int is_cut(struct __sk_buff *skb, __u32 off, __u32 end, __be16 proto)
 {

@@ -15,16 +15,16 @@
 /* Outer TOS of a packet: DSCP by policy or copied, ECN copied or zero. */
 static __always_inline __u8 outer_tos(const struct lm_network *net, __u8 inner_tos, __u32 way_flags)
 {
-	__u8 dscp = (net->flags & LM_NET_F_DSCP_COPY) ? inner_tos & (__u8)~ECN_MASK :
-							(__u8)(net->dscp << 2);
+	__u8 dscp = (net->flags & LM_NET_F_DSCP_COPY) ? inner_tos & (__u8)~ECN_MASK
+						      : (__u8)(net->dscp << 2);
 	__u8 ecn = (way_flags & LM_WAY_F_ECN_COMPAT) ? ECN_NOT_ECT : inner_tos & ECN_MASK;
 
 	return dscp | ecn;
 }
 
 /*
- * RFC 6040 section 4.2: the ECN field that leaves the tunnel, or -1 to drop. Marks combinations that
- * no sender produces in *suspicious.
+ * RFC 6040 section 4.2: the ECN field that leaves the tunnel, or -1 to drop. Marks combinations
+ * that no sender produces in *suspicious.
  */
 static __always_inline int ecn_decapsulate(__u8 inner, __u8 outer, int *suspicious)
 {
@@ -87,8 +87,8 @@ static __always_inline int tos_decapsulate(struct __sk_buff *skb, const struct l
 		count_event(LM_E_ECN_SUSPICIOUS);
 	if (ecn < 0)
 		return -LM_V_ECN;
-	tos = (net->flags & LM_NET_F_DSCP_UNIFORM) ? outer & (__u8)~ECN_MASK :
-						     inner & (__u8)~ECN_MASK;
+	tos = (net->flags & LM_NET_F_DSCP_UNIFORM) ? outer & (__u8)~ECN_MASK
+						   : inner & (__u8)~ECN_MASK;
 	tos |= (__u8)ecn;
 	if (tos == inner)
 		return 0;

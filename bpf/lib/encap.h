@@ -67,12 +67,34 @@ static __always_inline void write_geneve(__u8 *g, const struct lm_network *net, 
 	g[7] = 0;
 }
 
+#define IP6_MAX_SKIPPED 4
+
+/* The first header that is neither hop-by-hop nor destination options; *off moves to it. */
+static __always_inline __u8 skip_extensions(struct __sk_buff *skb, __u8 next, __u32 *off)
+{
+	struct {
+		__u8 next;
+		__u8 words8;
+	} ext;
+	__u32 i;
+
+	for (i = 0; i < IP6_MAX_SKIPPED; i++) {
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS)
+			break;
+		if (bpf_skb_load_bytes(skb, *off, &ext, sizeof(ext)))
+			break;
+		*off += (ext.words8 + 1u) * 8;
+		next = ext.next;
+	}
+	return next;
+}
+
 /*
- * Sum over frame bytes [from, len) as they will be on the wire. A transport checksum that the device
- * is still to fill in holds the pseudo header's sum; once filled, header and payload sum up to its
- * complement (local checksum offload), so the payload need not be read. All else is summed up.
- * 0, -1 when the bytes are not there, 1 when a pending checksum may hide behind headers that are not
- * looked through.
+ * Sum over frame bytes [from, len) as they will be on the wire. A transport checksum that the
+ * device is still to fill in holds the pseudo header's sum; once filled, header and payload sum up
+ * to its complement (local checksum offload), so the payload need not be read. All else is summed
+ * up. 0, -1 when the bytes are not there, 1 when a pending checksum may hide behind headers that
+ * are not looked through.
  */
 VERIFIED_ONCE int wire_sum(struct __sk_buff *skb, const struct frame *f, __u32 from, __u64 *sum)
 {
@@ -93,9 +115,11 @@ VERIFIED_ONCE int wire_sum(struct __sk_buff *skb, const struct frame *f, __u32 f
 	} else if (f->proto == bpf_htons(ETH_P_IPV6)) {
 		l4 = f->l3 + (__u32)sizeof(struct ip6_header);
 		ip_end = l4 + bpf_ntohs(f->ip6.payload_len);
-		proto = f->ip6.nexthdr;
+		proto = skip_extensions(skb, f->ip6.nexthdr, &l4);
 		pseudo = pseudo6(f->ip6.saddr, f->ip6.daddr, proto, ip_end - l4);
-		if (proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS)
+		/* The pseudo header has the last destination, which only the routing header tells.
+		 */
+		if (proto == IPPROTO_ROUTING)
 			return 1;
 	}
 	if (proto == IPPROTO_TCP)
@@ -141,6 +165,8 @@ static __always_inline int store_inner_eth(struct __sk_buff *skb, __u32 off, con
 {
 	__be16 type;
 
+	if (!f->n_tags)
+		return (int)bpf_skb_store_bytes(skb, off, &f->eth, ETH_HDR_BYTES, 0);
 	if (bpf_skb_store_bytes(skb, off, &f->eth, 12, 0))
 		return -1;
 	off += 12;
@@ -165,7 +191,8 @@ static __always_inline int make_room(struct __sk_buff *skb, __u32 outer_bytes, _
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
 		      BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
 		      BPF_F_ADJ_ROOM_ENCAP_L2((__u64)l2_bytes);
-	/* The neighbour layer writes the MACs; it refuses frames that still have a group address. */
+	/* The neighbour layer writes the MACs; it refuses frames that still have a group address.
+	 */
 	struct ethhdr eth = {
 		.h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP),
 	};
@@ -211,8 +238,9 @@ static __always_inline int write_outer4(struct __sk_buff *skb, const struct lm_c
 	o.udp.len = bpf_htons(udp_bytes);
 	write_geneve(o.geneve, net, vni);
 	if (way->flags & LM_WAY_F_CSUM)
-		o.udp.check = udp_csum_field(payload_sum + sum_words(&o.udp, 16) +
-					     pseudo4(o.ip.saddr, o.ip.daddr, IPPROTO_UDP, udp_bytes));
+		o.udp.check =
+			udp_csum_field(payload_sum + sum_words(&o.udp, 16) +
+				       pseudo4(o.ip.saddr, o.ip.daddr, IPPROTO_UDP, udp_bytes));
 	return bpf_skb_store_bytes(skb, ETH_HDR_BYTES, &o, sizeof(o), 0) ? -LM_V_ENCAP : 0;
 }
 
@@ -237,8 +265,9 @@ static __always_inline int write_outer6(struct __sk_buff *skb, const struct lm_c
 	o.udp.len = bpf_htons(udp_bytes);
 	write_geneve(o.geneve, net, vni);
 	if (way->flags & LM_WAY_F_CSUM)
-		o.udp.check = udp_csum_field(payload_sum + sum_words(&o.udp, 16) +
-					     pseudo6(o.ip.saddr, o.ip.daddr, IPPROTO_UDP, udp_bytes));
+		o.udp.check =
+			udp_csum_field(payload_sum + sum_words(&o.udp, 16) +
+				       pseudo6(o.ip.saddr, o.ip.daddr, IPPROTO_UDP, udp_bytes));
 	return bpf_skb_store_bytes(skb, ETH_HDR_BYTES, &o, sizeof(o), 0) ? -LM_V_ENCAP : 0;
 }
 
@@ -289,8 +318,8 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 	ret = make_room(skb, outer_bytes, l2_bytes, v6, in_front);
 	if (ret && !in_front) {
 		/*
-		 * The frame came out of a tunnel before and its skb still says so: an aggregate is cut
-		 * first, anything else gets its room in front.
+		 * The frame came out of a tunnel before and its skb still says so: an aggregate is
+		 * cut first, anything else gets its room in front.
 		 */
 		if (skb->gso_size)
 			return f->n_tags ? -LM_V_GSO : segment_first(skb, cfg, vni);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Broadcast, unknown unicast and multicast from a port: head-end replication (RFC 8926 section 4.4.3). */
+/* Broadcast, unknown unicast and multicast from a port: head-end replication (RFC 8926
+ * section 4.4.3). */
 #ifndef LEMAN_FLOOD_H
 #define LEMAN_FLOOD_H
 

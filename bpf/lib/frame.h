@@ -119,7 +119,8 @@ static __always_inline int frame_parse(struct __sk_buff *skb, struct frame *f)
 	return 0;
 }
 
-/* Takes the tags parsed off the frame, so that it starts with plain Ethernet again. 0 or -reason. */
+/* Takes the tags parsed off the frame, so that it starts with plain Ethernet again. 0 or -reason.
+ */
 static __always_inline int frame_strip_tags(struct __sk_buff *skb, struct frame *f)
 {
 	/* Each pop may lift the next tag out of the bytes into the skb. */

@@ -26,7 +26,7 @@ static __always_inline void count_option(const struct lm_opt_key *key, __u32 byt
 		count->packets += 1;
 		count->bytes += bytes;
 	} else {
-		struct lm_count first = { .packets = 1, .bytes = bytes };
+		struct lm_count first = {.packets = 1, .bytes = bytes};
 
 		bpf_map_update_elem(&lm_opt_stats, key, &first, BPF_ANY);
 	}

@@ -33,7 +33,7 @@ static __always_inline int take_place(const struct lm_config *cfg, __u32 vni)
 static __always_inline void learn(const struct lm_config *cfg, __u32 vni, const __u8 *mac,
 				  const struct lm_addr *vtep, const struct lm_peer *peer)
 {
-	struct lm_mac_key key = { .vni = vni };
+	struct lm_mac_key key = {.vni = vni};
 	struct lm_learned entry = {};
 	struct lm_learned *known;
 	__u64 now;

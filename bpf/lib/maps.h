@@ -61,7 +61,8 @@ struct {
 	__type(value, struct lm_learned);
 } lm_learned SEC(".maps");
 
-/* Learned MACs per network: counted up by the kernel, set right by the agent when it expires some. */
+/* Learned MACs per network: counted up by the kernel, set right by the agent when it expires some.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -126,7 +127,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LM_HOOKS * LM_VERDICT_SLOTS);
+	__uint(max_entries, LM_HOOKS *LM_VERDICT_SLOTS);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__type(key, __u32);
 	__type(value, struct lm_count);

@@ -8,13 +8,14 @@
 
 #define NOT_ANSWERED 0x200 /* not a question, or nobody knows: treat it as any frame */
 
-static __always_inline const struct lm_neigh *
-find_neighbour(__u32 vni, const struct lm_addr *addr, const struct lm_port *port)
+static __always_inline const struct lm_neigh *find_neighbour(__u32 vni, const struct lm_addr *addr,
+							     const struct lm_port *port)
 {
-	struct lm_neigh_key key = { .vni = vni, .addr = *addr };
+	struct lm_neigh_key key = {.vni = vni, .addr = *addr};
 	const struct lm_neigh *n = bpf_map_lookup_elem(&lm_neigh, &key);
 
-	/* A port that asks for its own address looks for duplicates: it must hear nothing of itself. */
+	/* A port that asks for its own address looks for duplicates: it must hear nothing of
+	 * itself. */
 	if (n && same_mac(n->mac, port->mac))
 		return NULL;
 	return n;
@@ -58,7 +59,6 @@ static __always_inline int answer_arp(struct __sk_buff *skb, const struct lm_por
 	return (int)bpf_redirect(skb->ifindex, 0);
 }
 
-
 #define ND_REPLY_BYTES (sizeof(struct nd_packet) + sizeof(struct nd_option))
 #define NA_SOLICITED 0x40000000
 #define NA_OVERRIDE 0x20000000
@@ -96,7 +96,7 @@ static __always_inline int answer_nd(struct __sk_buff *skb, const struct lm_port
 	memcpy(ip.saddr, nd.target, 16);
 	if (unspecified) {
 		/* Duplicate address detection is answered to all nodes, RFC 4861 section 7.2.4. */
-		const __u8 all_nodes_mac[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+		const __u8 all_nodes_mac[6] = {0x33, 0x33, 0, 0, 0, 1};
 
 		memcpy(eth.h_dest, all_nodes_mac, 6);
 		ip.daddr[0] = bpf_htonl(0xff020000);
@@ -112,10 +112,12 @@ static __always_inline int answer_nd(struct __sk_buff *skb, const struct lm_port
 	na.opt.type = ND_OPT_TARGET_LL;
 	na.opt.words8 = 1;
 	memcpy(na.opt.mac, n->mac, 6);
-	na.nd.check = (__u16)~csum_fold(pseudo6(ip.saddr, ip.daddr, IPPROTO_ICMPV6, ND_REPLY_BYTES) +
-					sum_words(&na, ND_REPLY_BYTES));
+	na.nd.check =
+		(__u16)~csum_fold(pseudo6(ip.saddr, ip.daddr, IPPROTO_ICMPV6, ND_REPLY_BYTES) +
+				  sum_words(&na, ND_REPLY_BYTES));
 
-	/* A solicitation without an option is shorter than the answer, one with several is longer. */
+	/* A solicitation without an option is shorter than the answer, one with several is longer.
+	 */
 	if (bpf_skb_change_tail(skb, ETH_HDR_BYTES + sizeof(ip) + ND_REPLY_BYTES, 0) ||
 	    bpf_skb_store_bytes(skb, 0, &eth, ETH_HDR_BYTES, 0) ||
 	    bpf_skb_store_bytes(skb, ETH_HDR_BYTES, &ip, sizeof(ip), 0) ||

@@ -11,14 +11,14 @@
 
 struct outer {
 	struct lm_addr src;
-	__u32 udp;	/* offset of the UDP header */
-	__u32 udp_end;	/* offset behind the datagram, by the UDP length */
+	__u32 udp;     /* offset of the UDP header */
+	__u32 udp_end; /* offset behind the datagram, by the UDP length */
 	__u8 v6;
 	__u8 tos;
 	__u8 fragment;
-	__u16 csum;	/* UDP checksum field */
+	__u16 csum;	 /* UDP checksum field */
 	__u16 udp_bytes; /* UDP length field */
-	__u32 ip_end;	/* offset behind the datagram, by the IP length */
+	__u32 ip_end;	 /* offset behind the datagram, by the IP length */
 	__u64 pseudo;
 };
 
@@ -166,9 +166,9 @@ static __always_inline int outer_parse(struct __sk_buff *skb, const struct lm_co
 
 /*
  * The forms of a right checksum in a packet that never was on a wire: its sender's device was to
- * fill it in. Either the outer field holds the pseudo header's sum, or the inner transport's does and
- * the outer one was made from it (local checksum offload). Both are exact matches of 16 bits, as weak
- * and as strong as the checksum itself.
+ * fill it in. Either the outer field holds the pseudo header's sum, or the inner transport's does
+ * and the outer one was made from it (local checksum offload). Both are exact matches of 16 bits,
+ * as weak and as strong as the checksum itself.
  */
 static __always_inline int csum_pending(struct __sk_buff *skb, const struct outer *o, __u64 pseudo)
 {

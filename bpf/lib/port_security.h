@@ -45,7 +45,7 @@ struct nd_option {
 
 static __always_inline int port_has(struct __sk_buff *skb, const struct lm_addr *addr)
 {
-	struct lm_port_addr_key key = { .ifindex = skb->ifindex, .addr = *addr };
+	struct lm_port_addr_key key = {.ifindex = skb->ifindex, .addr = *addr};
 
 	return bpf_map_lookup_elem(&lm_port_addrs, &key) != NULL;
 }
@@ -92,8 +92,9 @@ static __always_inline int check_ipv4(struct __sk_buff *skb, const struct frame 
 #define ND_MAX_EXTENSIONS 4
 
 /*
- * Offset of the ICMPv6 header, behind extension headers too, as a receiver would find it; 0 when the
- * packet carries something else. More extension headers than anybody needs are refused: -reason.
+ * Offset of the ICMPv6 header, behind extension headers too, as a receiver would find it; 0 when
+ * the packet carries something else. More extension headers than anybody needs are refused:
+ * -reason.
  */
 VERIFIED_ONCE int find_icmp6(struct __sk_buff *skb, const struct frame *f)
 {
@@ -153,7 +154,8 @@ static __always_inline int check_ipv6(struct __sk_buff *skb, const struct lm_por
 	if (icmp6 < 0)
 		return icmp6;
 	if ((s[0] | s[1] | s[2] | s[3]) == 0) {
-		/* Duplicate address detection and multicast listener reports have no address yet. */
+		/* Duplicate address detection and multicast listener reports have no address yet.
+		 */
 		if (!icmp6)
 			return -LM_V_PORT_IP;
 	} else if (!port_has_v6(skb, port, s)) {

@@ -2,8 +2,8 @@
 /*
  * Second passes. Some frames must go through the kernel once more: copies of a broadcast (each is
  * encapsulated on its own), frames that were not IP before they were encapsulated, and aggregates
- * that have to be cut into packets first. The skb's mark says so: magic, then what. Marks of workloads
- * never reach us: crossing a namespace or a TAP clears them.
+ * that have to be cut into packets first. The skb's mark says so: magic, then what. Marks of
+ * workloads never reach us: crossing a namespace or a TAP clears them.
  */
 #ifndef LEMAN_REENTER_H
 #define LEMAN_REENTER_H

@@ -86,7 +86,8 @@ static __always_inline int icmp_allowed(void)
 	return 1;
 }
 
-/* No answer to an error, a later fragment or a group: RFC 1122 section 3.2.2, RFC 4443 section 2.4. */
+/* No answer to an error, a later fragment or a group: RFC 1122 section 3.2.2, RFC 4443 section 2.4.
+ */
 static __always_inline int may_answer(struct __sk_buff *skb, const struct frame *f)
 {
 	__u8 type;
@@ -163,7 +164,8 @@ VERIFIED_ONCE int answer_too_big(struct __sk_buff *skb, const struct lm_network 
 
 	if (!net || !f)
 		return -LM_V_INTERNAL;
-	/* A tag takes its bytes from what is left for IP; the answer goes back under the same tag. */
+	/* A tag takes its bytes from what is left for IP; the answer goes back under the same tag.
+	 */
 	mtu = (__u16)(net->mtu - f->n_tags * VLAN_HDR_BYTES);
 	v4 = f->proto == bpf_htons(ETH_P_IP);
 	quote = v4 ? QUOTE4_BYTES : QUOTE6_BYTES;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The one way out of every program. Stages return a TC action (>= 0) or -LM_V_reason; finish() turns
- * that into the counter and the action. Nothing else returns TC_ACT_SHOT.
+ * The one way out of every program. Stages return a TC action (>= 0) or -LM_V_reason; finish()
+ * turns that into the counter and the action. Nothing else returns TC_ACT_SHOT.
  */
 #ifndef LEMAN_VERDICT_H
 #define LEMAN_VERDICT_H

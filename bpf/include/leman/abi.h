@@ -38,7 +38,8 @@
 	X(OUTER_FRAG, 4, "outer IP fragment: underlay MTU too small for the tunnel")               \
 	X(UDP_LEN, 5, "outer UDP length under 8 or beyond the IP payload")                         \
 	X(UDP_CSUM, 6, "outer UDP checksum is wrong")                                              \
-	X(UDP6_ZERO_CSUM, 7, "outer UDP checksum zero on IPv6, sender not set to udp_checksum: zero") \
+	X(UDP6_ZERO_CSUM, 7,                                                                       \
+	  "outer UDP checksum zero on IPv6, sender not set to udp_checksum: zero")                 \
 	X(SHORT_HDR, 8, "fewer than 8 bytes of GENEVE header")                                     \
 	X(VERSION, 9, "GENEVE version is not 0")                                                   \
 	X(OPT_TRUNC, 10, "options longer than the datagram")                                       \
@@ -91,7 +92,8 @@ enum lm_hook {
 	X(ICMP_TOO_BIG, 2, "ICMP fragmentation needed / packet too big sent")                      \
 	X(ICMP_LIMITED, 3, "ICMP answers not sent because of the rate limit")                      \
 	X(FLOOD_COPIES, 4, "copies made of broadcast, unknown and multicast frames")               \
-	X(FLOOD_TRUNCATED, 5, "frames not copied to every VTEP or port: more than the kernel copies to") \
+	X(FLOOD_TRUNCATED, 5,                                                                      \
+	  "frames not copied to every VTEP or port: more than the kernel copies to")               \
 	X(LEARNED, 6, "MAC addresses learned or moved")                                            \
 	X(LEARN_LIMIT, 7, "MAC addresses not learned: table of the network full")                  \
 	X(ECN_SUSPICIOUS, 8, "ECN combinations that no sender produces (RFC 6040 section 4.2)")    \
@@ -121,18 +123,18 @@ LM_ASSERT_ABI(struct lm_addr, 16);
 
 /* lm_config: one entry. */
 struct lm_config {
-	struct lm_addr local6;	/* our VTEP address, all zero if none */
-	__be32 local4;		/* 0 if none */
+	struct lm_addr local6; /* our VTEP address, all zero if none */
+	__be32 local4;	       /* 0 if none */
 	__u32 underlay_ifindex;
 	__be16 udp_port;
-	__u16 sport_min;	/* host order: first source port, RFC 8085 section 5.1.1 */
-	__u32 sport_count;	/* number of source ports from there */
-	__u32 seg_ifindex;	/* device whose egress segments in software, 0 if none */
-	__u32 seg_rx_ifindex;	/* where its segments come in again */
-	__u32 magic;		/* upper 8 bits of the mark of frames on a second pass */
-	__u32 learn_limit;	/* learned MACs per network */
-	__u8 ttl;		/* outer TTL and hop limit */
-	__u8 made_hooks;	/* LM_MADE_*: clsact qdiscs that the agent made */
+	__u16 sport_min;      /* host order: first source port, RFC 8085 section 5.1.1 */
+	__u32 sport_count;    /* number of source ports from there */
+	__u32 seg_ifindex;    /* device whose egress segments in software, 0 if none */
+	__u32 seg_rx_ifindex; /* where its segments come in again */
+	__u32 magic;	      /* upper 8 bits of the mark of frames on a second pass */
+	__u32 learn_limit;    /* learned MACs per network */
+	__u8 ttl;	      /* outer TTL and hop limit */
+	__u8 made_hooks;      /* LM_MADE_*: clsact qdiscs that the agent made */
 	__u8 pad[2];
 };
 LM_ASSERT_ABI(struct lm_config, 52);
@@ -140,7 +142,8 @@ LM_ASSERT_ABI(struct lm_config, 52);
 /* lm_ports: __u32 ifindex -> struct lm_port. */
 #define LM_PORT_F_SECURITY 0x1 /* source MAC and addresses must be the port's own */
 #define LM_PORT_F_PEER 0x2     /* veth whose other end is in another namespace: bpf_redirect_peer */
-#define LM_PORT_F_SEGMENT 0x4  /* aggregates from a tunnel are segmented before this device (TAP) */
+#define LM_PORT_F_SEGMENT 0x4  /* aggregates from a tunnel are segmented before this device (TAP)  \
+				*/
 #define LM_PORT_F_MADE_HOOK 0x8 /* the agent made the device's clsact qdisc */
 
 struct lm_port {
@@ -169,10 +172,10 @@ LM_ASSERT_ABI(struct lm_port_addr_key, 20);
 struct lm_network {
 	__u32 slot; /* of lm_net_stats */
 	__u16 flags;
-	__u16 mtu;	      /* largest inner IP packet, bytes */
-	__u8 dscp;	      /* 0..63 */
-	__u8 options_bytes;   /* 0..252, multiple of 4 */
-	__u8 options_crit;    /* 1: a critical option is among them */
+	__u16 mtu;	    /* largest inner IP packet, bytes */
+	__u8 dscp;	    /* 0..63 */
+	__u8 options_bytes; /* 0..252, multiple of 4 */
+	__u8 options_crit;  /* 1: a critical option is among them */
 	__u8 pad;
 	__u8 options[LM_MAX_OPTIONS_BYTES]; /* in wire form */
 };
@@ -188,9 +191,9 @@ LM_ASSERT_ABI(struct lm_network, 264);
 #define LM_WAY_F_SEGMENT 0x40	/* LOCAL: as LM_PORT_F_SEGMENT */
 
 struct lm_way {
-	struct lm_addr vtep;	/* remote VTEP, all zero when LOCAL */
-	__u32 ifindex;		/* LOCAL: the port's device */
-	__u32 slot;		/* of lm_peer_stats, or of lm_port_stats when LOCAL */
+	struct lm_addr vtep; /* remote VTEP, all zero when LOCAL */
+	__u32 ifindex;	     /* LOCAL: the port's device */
+	__u32 slot;	     /* of lm_peer_stats, or of lm_port_stats when LOCAL */
 	__u32 flags;
 };
 LM_ASSERT_ABI(struct lm_way, 28);
@@ -279,9 +282,9 @@ struct lm_count {
 LM_ASSERT_ABI(struct lm_count, 16);
 
 /*
- * lm_port_stats, lm_net_stats, lm_peer_stats. tx: from the workloads into the network (to the peer);
- * rx: out of the network to the workloads (from the peer). Bytes are those of the inner frame. An
- * aggregate counts as the packets it stands for.
+ * lm_port_stats, lm_net_stats, lm_peer_stats. tx: from the workloads into the network (to the
+ * peer); rx: out of the network to the workloads (from the peer). Bytes are those of the inner
+ * frame. An aggregate counts as the packets it stands for.
  */
 struct lm_counters {
 	__u64 rx_packets;
