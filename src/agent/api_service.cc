@@ -50,12 +50,6 @@ std::map<std::uint32_t, std::string> PortNames(const model::NetworkProgram& netw
   return names;
 }
 
-// A stream in blocks: one write to the socket for many entries.
-template <class Entry>
-bool Write(grpc::ServerWriter<Entry>* writer, const Entry& entry) {
-  return writer->Write(entry, grpc::WriteOptions().set_buffer_hint());
-}
-
 }  // namespace
 
 grpc::StatusCode ToGrpc(Code code) {
@@ -265,7 +259,7 @@ grpc::Status ApiService::ListFdb(grpc::ServerContext* /*context*/,
         entry.set_kind("remote");
         entry.set_vtep(fdb.vtep.address.ToString());
       }
-      if (!Write(writer, entry)) {
+      if (!writer->Write(entry)) {
         return grpc::Status::CANCELLED;
       }
     }
@@ -282,7 +276,7 @@ grpc::Status ApiService::ListFdb(grpc::ServerContext* /*context*/,
     entry.set_kind("learned");
     entry.set_vtep(learned.vtep.ToString());
     entry.set_age_seconds(std::chrono::duration<double>(learned.age).count());
-    if (!Write(writer, entry)) {
+    if (!writer->Write(entry)) {
       return grpc::Status::CANCELLED;
     }
   }
@@ -306,7 +300,7 @@ grpc::Status ApiService::ListNeighbours(grpc::ServerContext* /*context*/,
       entry.set_network(network->name);
       entry.set_address(neighbour.address.ToString());
       entry.set_mac(neighbour.mac.ToString());
-      if (!Write(writer, entry)) {
+      if (!writer->Write(entry)) {
         return grpc::Status::CANCELLED;
       }
     }

@@ -21,6 +21,9 @@
 
 namespace leman {
 
+// The option of leman-agent that sets the size of a map.
+[[nodiscard]] std::string SizeFlag(const std::string& map);
+
 template <class Key, class Value>
 class BpfMap {
   static_assert(std::has_unique_object_representations_v<Key>);
@@ -88,8 +91,8 @@ class BpfMap {
     auto batch = static_cast<std::uint32_t>(kBatch);
     while (true) {
       std::uint32_t count = batch;
-      const int err =
-          bpf_map_lookup_batch(fd_.get(), in, &position, keys.data(), values.data(), &count, nullptr);
+      const int err = bpf_map_lookup_batch(fd_.get(), in, &position, keys.data(), values.data(),
+                                           &count, nullptr);
       if (err != 0 && errno == ENOSPC) {
         // One hash bucket holds more than fits: take larger steps.
         batch *= 2;
@@ -117,7 +120,8 @@ class BpfMap {
     if (err == E2BIG || err == ENOSPC) {
       return {Code::kResourceExhausted, "map " + name_ + " is full (" +
                                             std::to_string(max_entries_) +
-                                            " entries); restart the agent with a larger --max-…"};
+                                            " entries); restart the agent with a larger " +
+                                            SizeFlag(name_) + ", after leman-agent --detach"};
     }
     return ErrnoError(err, "cannot write map " + name_);
   }

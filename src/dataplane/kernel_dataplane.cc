@@ -113,7 +113,8 @@ std::uint32_t KernelDataplane::Slot(const char* what, std::optional<std::uint32_
   if (!slot.has_value()) {
     const model::Problem problem{std::string("counters of ") + what,
                                  "all slots are taken: some share one; restart the agent with a "
-                                 "larger --max-…"};
+                                 "larger --max-" +
+                                     std::string(what)};
     if (std::find(report->problems.begin(), report->problems.end(), problem) ==
         report->problems.end()) {
       report->problems.push_back(problem);
@@ -143,8 +144,7 @@ void KernelDataplane::EmitFlood(const Network& network, ApplyReport* /*report*/)
       flood.truncated = 1;
       break;
     }
-    flood.vteps[flood.n_vteps++] =
-        EncodeRemote(vtep, peer_slots_.Find(vtep.address).value_or(0));
+    flood.vteps[flood.n_vteps++] = EncodeRemote(vtep, peer_slots_.Find(vtep.address).value_or(0));
   }
   for (const model::LocalPort& port : network.ports) {
     if (flood.n_ports == LM_MAX_FLOOD_PORTS) {
@@ -394,8 +394,7 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
   report.changed += written.changed;
   AttachAll(wanted, changes, &report);
   DetachGone(wanted, &report);
-  if (old_config.underlay_ifindex != 0 &&
-      old_config.underlay_ifindex != config_.underlay_ifindex) {
+  if (old_config.underlay_ifindex != 0 && old_config.underlay_ifindex != config_.underlay_ifindex) {
     Note(TcDetach(old_config.underlay_ifindex, (old_config.made_hooks & LM_MADE_UNDERLAY) != 0),
          "underlay", &report);
   }
@@ -468,7 +467,8 @@ void KernelDataplane::DetachOtherVersions(ApplyReport* report) {
     if (dir == pin_dir_) {
       continue;
     }
-    // Programs of another version on devices that are wanted no more; the key is the ifindex in all.
+    // Programs of another version on devices that are wanted no more; the key is the ifindex in
+    // all.
     const int fd = bpf_obj_get((dir + "/lm_ports").c_str());
     if (fd >= 0) {
       const CounterMap<std::uint64_t> old("lm_ports", fd, options_.max_ports, 1);

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <mutex>
@@ -69,23 +70,34 @@ Status CheckKernel() {
   return {};
 }
 
+struct SizedMap {
+  const char* name;
+  const char* flag;
+  std::uint32_t DataplaneOptions::* size;
+  std::uint32_t times;
+};
+
+constexpr std::array kSizedMaps = {
+    SizedMap{"lm_ports", "--max-ports", &DataplaneOptions::max_ports, 1},
+    SizedMap{"lm_port_stats", "--max-ports", &DataplaneOptions::max_ports, 1},
+    SizedMap{"lm_port_addrs", "--max-ports", &DataplaneOptions::max_ports, 16},
+    SizedMap{"lm_networks", "--max-networks", &DataplaneOptions::max_networks, 1},
+    SizedMap{"lm_net_stats", "--max-networks", &DataplaneOptions::max_networks, 1},
+    SizedMap{"lm_learn_count", "--max-networks", &DataplaneOptions::max_networks, 1},
+    SizedMap{"lm_flood", "--max-networks", &DataplaneOptions::max_networks, 1},
+    SizedMap{"lm_peers", "--max-peers", &DataplaneOptions::max_peers, 1},
+    SizedMap{"lm_peer_stats", "--max-peers", &DataplaneOptions::max_peers, 1},
+    SizedMap{"lm_vteps", "--max-fdb", &DataplaneOptions::max_fdb, 1},
+    SizedMap{"lm_fdb", "--max-fdb", &DataplaneOptions::max_fdb, 1},
+    SizedMap{"lm_neigh", "--max-fdb", &DataplaneOptions::max_fdb, 1},
+    SizedMap{"lm_learned", "--max-learned", &DataplaneOptions::max_learned, 1},
+};
+
 void SetSizes(bpf_object* object, const DataplaneOptions& options) {
-  const auto size = [object](const char* name, std::uint32_t entries) {
-    bpf_map__set_max_entries(bpf_object__find_map_by_name(object, name), entries);
-  };
-  size("lm_ports", options.max_ports);
-  size("lm_port_stats", options.max_ports);
-  size("lm_port_addrs", options.max_ports * 16);
-  size("lm_networks", options.max_networks);
-  size("lm_net_stats", options.max_networks);
-  size("lm_learn_count", options.max_networks);
-  size("lm_flood", options.max_networks);
-  size("lm_peers", options.max_peers);
-  size("lm_peer_stats", options.max_peers);
-  size("lm_vteps", options.max_fdb);
-  size("lm_fdb", options.max_fdb);
-  size("lm_neigh", options.max_fdb);
-  size("lm_learned", options.max_learned);
+  for (const SizedMap& map : kSizedMaps) {
+    bpf_map__set_max_entries(bpf_object__find_map_by_name(object, map.name),
+                             options.*map.size * map.times);
+  }
 }
 
 Error LoadError(const char* program, int err, const std::string& pin_dir) {
@@ -135,6 +147,15 @@ Status PinProgram(bpf_program* program, const std::string& path) {
 
 }  // namespace
 
+std::string SizeFlag(const std::string& map) {
+  for (const SizedMap& sized : kSizedMaps) {
+    if (map == sized.name) {
+      return sized.flag;
+    }
+  }
+  return "map size";
+}
+
 Result<std::unique_ptr<KernelObjects>> KernelObjects::Load(const DataplaneOptions& options,
                                                            const std::string& pin_dir) {
   libbpf_set_print(KeepWarnings);
@@ -173,9 +194,7 @@ KernelObjects::~KernelObjects() {
 }
 
 int KernelObjects::PortProgram() const { return bpf_program__fd(port_->progs.port_rx); }
-int KernelObjects::UnderlayProgram() const {
-  return bpf_program__fd(underlay_->progs.underlay_rx);
-}
+int KernelObjects::UnderlayProgram() const { return bpf_program__fd(underlay_->progs.underlay_rx); }
 
 Status KernelObjects::TakeMaps(int cpus) {
   const bpf_object* object = port_->obj;
