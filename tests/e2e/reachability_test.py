@@ -76,10 +76,12 @@ class Matrix:
         self.assertEqual(self.drops(), before)
 
     def drops(self):
+        """All but no_receiver: vm-3 is alone in its network, its own multicast goes nowhere."""
         rows = []
         for host in self.lab.hosts.values():
             rows += [(host.name, row["hook"], row["verdict"], row["packets"])
-                     for row in host.ask("counters")["verdicts"] if row["is_drop"]]
+                     for row in host.ask("counters")["verdicts"]
+                     if row["is_drop"] and row["verdict"] != "no_receiver"]
         return rows
 
 
