@@ -88,10 +88,9 @@ Status RunAgent(const AgentOptions& options, ExitCode& exit_code) {
 
   Board board;
   LEMAN_ASSIGN_OR_RETURN(const std::unique_ptr<Agent> agent, Agent::Make(options, board));
-  ApiService service({.version = LEMAN_VERSION,
-                      .abi_version = MapAbiVersion(),
-                      .state_file = options.state_file},
-                     board, agent->reload_gate());
+  ApiService service(
+      {.version = LEMAN_VERSION, .abi_version = MapAbiVersion(), .state_file = options.state_file},
+      board, agent->reload_gate());
   const auto metrics = std::make_shared<Metrics>(LEMAN_VERSION, board);
   std::unique_ptr<MetricsServer> metrics_server;
   std::unique_ptr<ApiServer> api_server;

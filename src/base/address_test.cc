@@ -27,8 +27,8 @@ TEST(MacAddress, GroupBitIsTheLowestOfTheFirstByte) {
 }
 
 TEST(IpAddress, RoundTrips) {
-  for (const char* text : {"10.0.1.10", "0.0.0.0", "255.255.255.255", "2001:db8::101", "fe80::1",
-                           "::", "::1"}) {
+  for (const char* text :
+       {"10.0.1.10", "0.0.0.0", "255.255.255.255", "2001:db8::101", "fe80::1", "::", "::1"}) {
     const auto address = IpAddress::Parse(text);
     ASSERT_TRUE(address.has_value()) << text;
     EXPECT_EQ(address->ToString(), text);

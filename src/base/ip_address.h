@@ -40,8 +40,8 @@ class IpAddress {
     return bytes_[10] == 0xff && bytes_[11] == 0xff;
   }
   [[nodiscard]] constexpr bool IsUnspecified() const {
-    return bytes_ == Bytes{} || (IsV4() && bytes_[12] == 0 && bytes_[13] == 0 && bytes_[14] == 0 &&
-                                 bytes_[15] == 0);
+    return bytes_ == Bytes{} ||
+           (IsV4() && bytes_[12] == 0 && bytes_[13] == 0 && bytes_[14] == 0 && bytes_[15] == 0);
   }
   [[nodiscard]] constexpr bool IsMulticast() const {
     return IsV4() ? (bytes_[12] & 0xf0U) == 0xe0U : bytes_[0] == 0xff;

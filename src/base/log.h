@@ -1,5 +1,6 @@
-// Logging: spdlog behind one header. InitLog once in main; everything else calls spdlog::info and friends.
-// Threads: any. One line an event, "key=value" words at the end so that it can be searched.
+// Logging: spdlog behind one header. InitLog once in main; everything else calls spdlog::info and
+// friends. Threads: any. One line an event, "key=value" words at the end so that it can be
+// searched.
 #pragma once
 
 #include <spdlog/spdlog.h>

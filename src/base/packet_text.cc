@@ -79,9 +79,8 @@ Frame Normalise(ByteSpan packet, PacketLink link) {
   switch (link) {
     case PacketLink::kRawIp:
       if (!packet.empty()) {
-        return WithEthernet(packet,
-                            packet[0] >> 4U == 6 ? geneve::kProtocolIpv6 : geneve::kProtocolIpv4,
-                            0);
+        return WithEthernet(
+            packet, packet[0] >> 4U == 6 ? geneve::kProtocolIpv6 : geneve::kProtocolIpv4, 0);
       }
       break;
     case PacketLink::kLinuxSll:
@@ -149,9 +148,9 @@ std::string OptionName(const OptionView& option, const geneve::Registry& registr
 PacketField OptionField(const OptionView& option, std::size_t offset,
                         const geneve::Registry& registry) {
   const geneve::OptionKey key = option.key();
-  PacketField field = Line("option", offset, Written([&](geneve::TextWriter& out) {
-                             registry.Print(key, option.data(), out);
-                           }));
+  PacketField field =
+      Line("option", offset,
+           Written([&](geneve::TextWriter& out) { registry.Print(key, option.data(), out); }));
   if (option.reserved_bits() != 0) {
     field.text += fmt::format(" (reserved bits {})", option.reserved_bits());
   }
@@ -164,8 +163,8 @@ PacketField OptionField(const OptionView& option, std::size_t offset,
       TextField("owner", std::string(geneve::OptionClassName(key.option_class))));
   field.children.push_back(
       TextField("value", kind == nullptr ? "" : Written([&](geneve::TextWriter& out) {
-        registry.PrintValue(key, option.data(), out);
-      })));
+                  registry.PrintValue(key, option.data(), out);
+                })));
   field.children.push_back(TextField("data", HexText(option.data())));
   field.children.push_back(NumberField("reserved_bits", option.reserved_bits()));
   return field;
@@ -179,10 +178,10 @@ PacketField HeaderField(const HeaderView& header, std::size_t at,
   field.label = "GENEVE";
   field.offset = at;
   const std::uint32_t vni = header.vni().value();
-  field.text = fmt::format("VNI {}, {}, {} bytes of options{}{}", vni,
-                           EtherTypeName(header.protocol()), header.option_bytes(),
-                           header.critical() ? ", critical" : "",
-                           header.control() ? ", control" : "");
+  field.text =
+      fmt::format("VNI {}, {}, {} bytes of options{}{}", vni, EtherTypeName(header.protocol()),
+                  header.option_bytes(), header.critical() ? ", critical" : "",
+                  header.control() ? ", control" : "");
   auto& children = field.children;
   children.push_back(Line("version", at, std::to_string(header.version()),
                           NumberField("version", header.version())));
@@ -194,14 +193,13 @@ PacketField HeaderField(const HeaderView& header, std::size_t at,
                           FlagField("critical", header.critical())));
   children.push_back(Line("rsvd", at + 1, fmt::format("0x{:02x}", header.rsvd()),
                           NumberField("rsvd", header.rsvd())));
-  children.push_back(
-      Line("protocol", at + 2,
-           fmt::format("0x{:04x} {}", header.protocol(),
-                       header.protocol() == 0x6558 || header.protocol() == 0x0800 ||
-                               header.protocol() == 0x86dd
-                           ? EtherTypeName(header.protocol())
-                           : ""),
-           NumberField("protocol", header.protocol())));
+  children.push_back(Line("protocol", at + 2,
+                          fmt::format("0x{:04x} {}", header.protocol(),
+                                      header.protocol() == 0x6558 || header.protocol() == 0x0800 ||
+                                              header.protocol() == 0x86dd
+                                          ? EtherTypeName(header.protocol())
+                                          : ""),
+                          NumberField("protocol", header.protocol())));
   if (children.back().text.back() == ' ') {
     children.back().text.pop_back();
   }
@@ -246,9 +244,8 @@ void AddNotes(const HeaderView& header, const Dissection& dissection, PacketText
     notes.emplace_back("inner and outer ECN combine as no sender does (RFC 6040 section 4.2)");
   }
   if (dissection.patch_count > 0) {
-    const geneve::EcnDecision ecn =
-        geneve::DecapsulateEcn(geneve::EcnOf(dissection.inner_ip.tos),
-                               geneve::EcnOf(dissection.ip.tos));
+    const geneve::EcnDecision ecn = geneve::DecapsulateEcn(geneve::EcnOf(dissection.inner_ip.tos),
+                                                           geneve::EcnOf(dissection.ip.tos));
     notes.push_back(fmt::format("decapsulation turns inner {} into {} (RFC 6040 section 4.2)",
                                 geneve::EcnName(geneve::EcnOf(dissection.inner_ip.tos)),
                                 geneve::EcnName(ecn.inner)));
@@ -316,7 +313,8 @@ void Conclude(const Dissection& dissection, const Frame& frame, bool cut, bool u
       return;
     case geneve::Verdict::kControl:
       packet.verdict = PacketVerdict::kControl;
-      packet.conclusion = "CONTROL: for the control plane, never for a tenant (RFC 8926 section 3.4)";
+      packet.conclusion =
+          "CONTROL: for the control plane, never for a tenant (RFC 8926 section 3.4)";
       return;
     case geneve::Verdict::kNotGeneve:
       packet.verdict = PacketVerdict::kNotGeneve;
@@ -327,19 +325,18 @@ void Conclude(const Dissection& dissection, const Frame& frame, bool cut, bool u
   }
   if (cut && dissection.reason == Reason::kOuterLen) {
     packet.verdict = PacketVerdict::kCut;
-    packet.conclusion =
-        fmt::format("CUT: the capture kept {} bytes of the packet; capture with a larger snapshot "
-                    "length for a verdict",
-                    given.size());
+    packet.conclusion = fmt::format(
+        "CUT: the capture kept {} bytes of the packet; capture with a larger snapshot "
+        "length for a verdict",
+        given.size());
     return;
   }
   packet.verdict = PacketVerdict::kDrop;
   packet.reason = dissection.reason;
   packet.offset = frame.Given(dissection.offset);
-  packet.conclusion =
-      fmt::format("DROP {} at byte {}: {} ({})", geneve::ReasonName(dissection.reason),
-                  *packet.offset, geneve::ReasonText(dissection.reason),
-                  ReasonStandard(dissection.reason));
+  packet.conclusion = fmt::format(
+      "DROP {} at byte {}: {} ({})", geneve::ReasonName(dissection.reason), *packet.offset,
+      geneve::ReasonText(dissection.reason), ReasonStandard(dissection.reason));
   if (dissection.reason == Reason::kUdpCsum && unfinished) {
     packet.conclusion += "; it is only begun, as on a sender with checksum offload";
   }

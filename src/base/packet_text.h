@@ -1,5 +1,5 @@
-// One packet, readable: a GENEVE packet from the outer frame to the inner transport header, with the
-// verdict a strict endpoint gives on it.
+// One packet, readable: a GENEVE packet from the outer frame to the inner transport header, with
+// the verdict a strict endpoint gives on it.
 //
 // Purpose:   what `leman decode`, `leman capture` and the demo show. The codec says what is right
 //            (geneve/packet.h); this says it in words, as a tree that prints as text or as JSON.

@@ -467,9 +467,9 @@ void Walk::Tcp() {
   const std::size_t header = std::size_t{rest_[12]} / 16 * 4;
   const std::size_t data = rest_.size() > header && header >= 20 ? rest_.size() - header : 0;
   PacketField& layer = Layer("tcp", "TCP");
-  layer.text = fmt::format("{} > {} [{}] seq {} ack {} window {}, {} bytes of data", source,
-                           destination, flags, LoadBe32(&rest_[4]), LoadBe32(&rest_[8]),
-                           LoadBe16(&rest_[14]), data);
+  layer.text =
+      fmt::format("{} > {} [{}] seq {} ack {} window {}, {} bytes of data", source, destination,
+                  flags, LoadBe32(&rest_[4]), LoadBe32(&rest_[8]), LoadBe16(&rest_[14]), data);
   layer.children.push_back(NumberField("source_port", source));
   layer.children.push_back(NumberField("destination_port", destination));
   layer.children.push_back(TextField("flags", flags));

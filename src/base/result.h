@@ -63,19 +63,21 @@ using Unexpected = geneve::Unexpected<Error>;
 #define LEMAN_CONCAT(a, b) LEMAN_CONCAT_INNER(a, b)
 
 // Returns the error of a Status to the caller.
-#define LEMAN_TRY(expr)                                                     \
-  do {                                                                      \
-    if (auto leman_try_status = (expr); !leman_try_status.ok()) {           \
-      return ::leman::Fail(std::move(leman_try_status).error());            \
-    }                                                                       \
+#define LEMAN_TRY(expr)                                           \
+  do {                                                            \
+    if (auto leman_try_status = (expr); !leman_try_status.ok()) { \
+      return ::leman::Fail(std::move(leman_try_status).error());  \
+    }                                                             \
   } while (false)
 
-// Evaluates a Result<T>; returns its error, or assigns its value to `lhs`.
+// Evaluates a Result<T>; returns its error, or assigns its value to `lhs`, which may be a
+// declaration. NOLINTBEGIN(bugprone-macro-parentheses)
 #define LEMAN_ASSIGN_OR_RETURN(lhs, expr) \
   LEMAN_ASSIGN_OR_RETURN_INNER(LEMAN_CONCAT(leman_result_, __LINE__), lhs, expr)
-#define LEMAN_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)      \
-  auto tmp = (expr);                                      \
-  if (!tmp.ok()) {                                        \
-    return ::leman::Fail(std::move(tmp).error());         \
-  }                                                       \
+#define LEMAN_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr) \
+  auto tmp = (expr);                                 \
+  if (!tmp.ok()) {                                   \
+    return ::leman::Fail(std::move(tmp).error());    \
+  }                                                  \
   lhs = std::move(tmp).value()
+// NOLINTEND(bugprone-macro-parentheses)

@@ -81,9 +81,8 @@ std::vector<OptionCount> KernelDataplane::ReceivedOptions() const {
   std::vector<OptionCount> all;
   for (const lm_opt_key& key : objects_->maps().opt_stats.Keys<lm_opt_key>()) {
     const lm_count count = objects_->maps().opt_stats.Sum(key);
-    all.push_back({.option_class = key.opt_class,
-                   .type = key.type,
-                   .count = {count.packets, count.bytes}});
+    all.push_back(
+        {.option_class = key.opt_class, .type = key.type, .count = {count.packets, count.bytes}});
   }
   return all;
 }
@@ -99,10 +98,11 @@ std::vector<LearnedMac> KernelDataplane::Learned() const {
     MacAddress::Bytes mac{};
     std::copy_n(key.mac, mac.size(), mac.begin());
     if (const auto vni = Vni::From(key.vni)) {
-      all.push_back({.vni = *vni,
-                     .mac = MacAddress(mac),
-                     .vtep = DecodeAddress(value.way.vtep),
-                     .age = std::chrono::nanoseconds(now > value.seen_ns ? now - value.seen_ns : 0)});
+      all.push_back(
+          {.vni = *vni,
+           .mac = MacAddress(mac),
+           .vtep = DecodeAddress(value.way.vtep),
+           .age = std::chrono::nanoseconds(now > value.seen_ns ? now - value.seen_ns : 0)});
     }
   }
   return all;

@@ -23,8 +23,8 @@ Result<std::unique_ptr<Dataplane>> OpenDataplane(const DataplaneOptions& options
 
 namespace {
 
-// Devices that have one of our programs, by the maps pinned under `dir`. Of another ABI version only
-// the keys of lm_ports are certain; its underlay is found again by whoever attaches next.
+// Devices that have one of our programs, by the maps pinned under `dir`. Of another ABI version
+// only the keys of lm_ports are certain; its underlay is found again by whoever attaches next.
 Status DetachVersion(const std::string& dir, bool known_layout) {
   if (const int fd = bpf_obj_get((dir + "/lm_ports").c_str()); fd >= 0 && known_layout) {
     const BpfMap<std::uint32_t, lm_port> ports("lm_ports", fd, 0);

@@ -32,8 +32,8 @@ lm_config EncodeConfig(const model::HostProgram& program, std::uint32_t learn_li
   config.underlay_ifindex = program.underlay_ifindex;
   config.udp_port = htons(underlay.udp_port);
   config.sport_min = underlay.source_port_min;
-  config.sport_count = static_cast<std::uint32_t>(underlay.source_port_max) -
-                       underlay.source_port_min + 1U;
+  config.sport_count =
+      static_cast<std::uint32_t>(underlay.source_port_max) - underlay.source_port_min + 1U;
   config.seg_ifindex = program.segment_tx_ifindex;
   config.seg_rx_ifindex = program.segment_rx_ifindex;
   config.magic = magic;

@@ -1,4 +1,5 @@
-// A Dataplane in memory, for the tests of the agent. Keeps what was applied; counters are set by hand.
+// A Dataplane in memory, for the tests of the agent. Keeps what was applied; counters are set by
+// hand.
 #pragma once
 
 #include <optional>

@@ -77,10 +77,10 @@ class KernelDataplane : public Dataplane {
   SyncedMap<std::uint32_t, lm_flood> flood_;
   SyncedMap<lm_opt_key, lm_known_opt> known_opts_;
 
-  lm_config config_{};                  // as the kernel has it
-  model::HostProgram applied_;          // last program written
-  bool whole_next_ = true;              // compare everything, not only what changed
-  std::set<std::uint32_t> made_hooks_;  // ports whose clsact qdisc we made
+  lm_config config_{};                               // as the kernel has it
+  model::HostProgram applied_;                       // last program written
+  bool whole_next_ = true;                           // compare everything, not only what changed
+  std::set<std::uint32_t> made_hooks_;               // ports whose clsact qdisc we made
   std::map<std::uint32_t, std::uint32_t> attached_;  // ifindex → program id
 
   mutable std::mutex slots_mutex_;  // slots are read by other threads for counters

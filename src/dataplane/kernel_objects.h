@@ -1,5 +1,5 @@
-// The programs and maps of one ABI version in the kernel: opened, sized, loaded, pinned. Internal to
-// dataplane/.
+// The programs and maps of one ABI version in the kernel: opened, sized, loaded, pinned. Internal
+// to dataplane/.
 //
 // Threads: loading on one thread. Ownership: holds the skeletons; maps are handed out as duplicated
 // descriptors with their own life.

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSystemBpffs = "/sys/fs/bpf";
 
 bool IsBpffs(const std::string& path) {
-  struct statfs info {};
+  struct statfs info{};
   return statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 

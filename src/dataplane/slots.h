@@ -1,6 +1,6 @@
 // Counter slots: a small stable number for each thing counted. Internal to dataplane/.
-// Threads: none of its own. A slot stays with its key until freed, also over a restart of the agent,
-// because the number stands in the pinned maps (Seed).
+// Threads: none of its own. A slot stays with its key until freed, also over a restart of the
+// agent, because the number stands in the pinned maps (Seed).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ class Slots {
     next_ = 0;
   }
 
-  // What the kernel already has. False if the number is out of range or taken: the key gets another.
+  // What the kernel already has. False if the number is out of range or taken: the key gets
+  // another.
   bool Seed(const Key& key, std::uint32_t slot) {
     if (slot >= used_.size() || used_[slot] || by_key_.contains(key)) {
       return false;

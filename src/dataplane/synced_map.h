@@ -1,8 +1,8 @@
 // A map that is made equal to what is wanted, touching only what differs. Internal to dataplane/.
 //
 // Use: Load() once; then for each change Want() every entry of the part that changed, Write(), and,
-// after the other maps were written too, Sweep() what that part had before. What the kernel holds is
-// remembered here, so that nothing is read back on the way.
+// after the other maps were written too, Sweep() what that part had before. What the kernel holds
+// is remembered here, so that nothing is read back on the way.
 #pragma once
 
 #include <cstddef>
@@ -102,9 +102,7 @@ class SyncedMap {
     return {};
   }
 
-  void Done() {
-    wanted_.clear();
-  }
+  void Done() { wanted_.clear(); }
 
   // Compares the kernel's entries with what was written and mends the difference.
   [[nodiscard]] Status Audit(ApplyReport* report) {

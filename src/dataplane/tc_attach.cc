@@ -78,8 +78,8 @@ bool HasFilters(std::uint32_t ifindex, std::uint32_t parent) {
       if (bytes <= 0) {
         break;
       }
-      const int more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(bytes), 1, port,
-                                  CountFilter, &seen);
+      const int more =
+          mnl_cb_run(buffer.data(), static_cast<std::size_t>(bytes), 1, port, CountFilter, &seen);
       if (more <= MNL_CB_STOP) {
         complete = more == MNL_CB_STOP;
         break;
@@ -129,7 +129,8 @@ Status TcDetach(std::uint32_t ifindex, bool remove_hook) {
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
     const int destroyed = bpf_tc_hook_destroy(&hook);
     if (destroyed != 0 && destroyed != -ENOENT && destroyed != -EINVAL && destroyed != -ENODEV) {
-      return Fail(ErrnoError(-destroyed, "cannot remove the clsact qdisc of " + DeviceName(ifindex)));
+      return Fail(
+          ErrnoError(-destroyed, "cannot remove the clsact qdisc of " + DeviceName(ifindex)));
     }
   }
   return {};

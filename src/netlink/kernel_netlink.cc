@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "netlink/mnl_socket.h"
-#include "netlink/segmenter.h"
 #include "netlink/netlink.h"
+#include "netlink/segmenter.h"
 #include "netlink/udp_port.h"
 
 namespace leman {

@@ -140,10 +140,9 @@ struct lm_config {
 LM_ASSERT_ABI(struct lm_config, 52);
 
 /* lm_ports: __u32 ifindex -> struct lm_port. */
-#define LM_PORT_F_SECURITY 0x1 /* source MAC and addresses must be the port's own */
-#define LM_PORT_F_PEER 0x2     /* veth whose other end is in another namespace: bpf_redirect_peer */
-#define LM_PORT_F_SEGMENT 0x4  /* aggregates from a tunnel are segmented before this device (TAP)  \
-				*/
+#define LM_PORT_F_SECURITY 0x1	/* source MAC and addresses must be the port's own */
+#define LM_PORT_F_PEER 0x2	/* veth, other end in another namespace: bpf_redirect_peer */
+#define LM_PORT_F_SEGMENT 0x4	/* TAP: aggregates from a tunnel are cut before it */
 #define LM_PORT_F_MADE_HOOK 0x8 /* the agent made the device's clsact qdisc */
 
 struct lm_port {
