@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
 
 #include "leman/abi.h"
@@ -26,6 +27,27 @@ struct Suite {
 
 std::unique_ptr<Suite> g_suite;
 
+const std::string kBpffs = "/sys/fs/bpf/";
+const std::string kPinPrefix = "leman-test-";
+
+// Pins of tests that were killed. Their devices went with their namespaces.
+void RemoveLeftovers() {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator it(kBpffs, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename();
+    if (!name.starts_with(kPinPrefix)) {
+      continue;
+    }
+    const std::string pid =
+        name.substr(kPinPrefix.size(), name.find('-', kPinPrefix.size()) - kPinPrefix.size());
+    if (!fs::exists("/proc/" + pid)) {
+      std::error_code ignored;  // another test may be at it too
+      fs::remove_all(it->path(), ignored);
+    }
+  }
+}
+
 void AddTraffic(const std::string& name, const TrafficCount& traffic, Counters* counters) {
   (*counters)[name + " rx packets"] = traffic.rx.packets;
   (*counters)[name + " rx bytes"] = traffic.rx.bytes;
@@ -38,7 +60,10 @@ void AddTraffic(const std::string& name, const TrafficCount& traffic, Counters* 
 
 std::string FreshPinRoot() {
   static int count = 0;
-  return "/sys/fs/bpf/leman-test-" + std::to_string(getpid()) + "-" + std::to_string(++count);
+  if (count == 0) {
+    RemoveLeftovers();
+  }
+  return kBpffs + kPinPrefix + std::to_string(getpid()) + "-" + std::to_string(++count);
 }
 
 void RemovePins(const std::string& pin_root) {

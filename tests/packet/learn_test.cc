@@ -108,7 +108,7 @@ TEST_F(Learn, FramesKeepAMacYoung) {
   std::array<std::uint8_t, 40> value{};
   ASSERT_EQ(bpf_map_get_next_key(map.get(), nullptr, key.data()), 0);
   ASSERT_EQ(bpf_map_lookup_elem(map.get(), key.data(), value.data()), 0);
-  // An hour ago: seen_ns are the last 8 bytes.
+  // Ten seconds ago: seen_ns are the last 8 bytes.
   std::uint64_t seen = 0;
   std::memcpy(&seen, value.data() + 32, sizeof(seen));
   const std::uint64_t fresh = seen;

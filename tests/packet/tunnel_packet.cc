@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
 #include "datapath_test.h"
@@ -119,9 +120,13 @@ void CheckByCodec(const Bytes& frame, const Bytes& inner) {
 }
 
 void KeepForTshark(const Bytes& frame) {
-  static std::ofstream file = [] {
+  const char* path = std::getenv("PACKET_CAPTURE");
+  if (path == nullptr) {
+    return;
+  }
+  static std::ofstream file = [path] {
     // Classic pcap, microseconds, Ethernet.
-    std::ofstream out(PACKET_CAPTURE, std::ios::binary | std::ios::trunc);
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
     const std::array<std::uint32_t, 6> header = {0xa1b2c3d4, 0x00040002, 0, 0, 0x40000, 1};
     out.write(reinterpret_cast<const char*>(header.data()), sizeof(header));
     return out;

@@ -25,7 +25,7 @@ void FillChecksum(Bytes* frame, std::size_t from, std::size_t field);
 // libgeneve accepts the packet and delivers exactly `inner`.
 void CheckByCodec(const Bytes& frame, const Bytes& inner);
 
-// Appends to the capture that the tshark test reads.
+// Appends to the capture file $PACKET_CAPTURE, if there is one, which the tshark test reads.
 void KeepForTshark(const Bytes& frame);
 
 }  // namespace leman::packet_test
