@@ -216,6 +216,14 @@ TEST_F(DecodeTest, WrongInputIsNamed) {
             std::string::npos);
 }
 
+// Found by damaging files under UBSan: a resolution of whole seconds made the time overflow.
+TEST_F(DecodeTest, TimesBeyondMeasureAreLeftOut) {
+  const timeval fits{.tv_sec = 1'767'322'800, .tv_usec = 999'999'999};
+  EXPECT_EQ(CaptureTimeNs(fits), 1'767'322'800'999'999'999);
+  EXPECT_EQ(CaptureTimeNs({.tv_sec = 51'869'868'654, .tv_usec = 0}), std::nullopt);
+  EXPECT_EQ(CaptureTimeNs({.tv_sec = 9'223'372'036, .tv_usec = 999'999'999}), std::nullopt);
+}
+
 TEST_F(DecodeTest, GuessesTheFirstHeader) {
   EXPECT_EQ(GuessLink({}), PacketLink::kEthernet);
   const std::vector<std::uint8_t> geneve = {0, 0, 0x65, 0x58, 0, 0, 1, 0};

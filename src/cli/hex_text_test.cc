@@ -70,7 +70,13 @@ TEST(HexTextTest, TsharkXxdAndHexdump) {
             Packets{Counting(19)});
 }
 
-// The tools themselves, not my memory of them.
+// xxd -c 8: the ASCII column may look like hex, and stands where hexdump has its middle gap.
+TEST(HexTextTest, AsciiColumnIsNeverData) {
+  EXPECT_EQ(Parsed("00000000: 6162 6364 6566 3132  abcdef12\n00000008: 6162  ab\n"),
+            (Packets{{'a', 'b', 'c', 'd', 'e', 'f', '1', '2', 'a', 'b'}}));
+}
+
+// What the tools really print, not what they are thought to print.
 TEST(HexTextTest, ReadsWhatTheToolsPrint) {
   if (!HaveTool("tcpdump") || !HaveTool("tshark")) {
     GTEST_SKIP() << "tcpdump and tshark are not both installed";

@@ -74,8 +74,7 @@ struct DrainState {
 
 void OnPacket(u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
   auto* state = reinterpret_cast<DrainState*>(user);
-  // Opened with nanosecond precision: tv_usec holds nanoseconds.
-  state->packet.time_ns = std::int64_t{header->ts.tv_sec} * 1'000'000'000 + header->ts.tv_usec;
+  state->packet.time_ns = CaptureTimeNs(header->ts);
   state->packet.bytes.assign(bytes, bytes + header->caplen);
   state->packet.original_bytes = header->len;
   if (!(*state->each)(state->packet)) {

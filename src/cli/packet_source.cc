@@ -126,7 +126,7 @@ class PcapSource : public PacketSource {
     const u_char* bytes = nullptr;
     const int got = pcap_next_ex(pcap_, &header, &bytes);
     if (got == 1) {
-      packet.time_ns = std::int64_t{header->ts.tv_sec} * 1'000'000'000 + header->ts.tv_usec;
+      packet.time_ns = CaptureTimeNs(header->ts);
       packet.bytes.assign(bytes, bytes + header->caplen);
       packet.original_bytes = header->len;
       packet.link = link_;
@@ -199,6 +199,15 @@ Result<std::unique_ptr<PacketSource>> OpenHex(Input& input, const std::string& n
 }
 
 }  // namespace
+
+std::optional<std::int64_t> CaptureTimeNs(const timeval& time) {
+  std::int64_t nanoseconds = 0;
+  if (__builtin_mul_overflow(std::int64_t{time.tv_sec}, 1'000'000'000, &nanoseconds) ||
+      __builtin_add_overflow(nanoseconds, std::int64_t{time.tv_usec}, &nanoseconds)) {
+    return std::nullopt;
+  }
+  return nanoseconds;
+}
 
 std::optional<PacketLink> LinkOfDlt(int dlt) {
   switch (dlt) {

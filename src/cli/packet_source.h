@@ -5,6 +5,8 @@
 //          in the middle of a packet, or is damaged; what came before is good.
 #pragma once
 
+#include <sys/time.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,6 +42,10 @@ class PacketSource {
 
 // What the bytes look like: a raw IP packet, an Ethernet frame, or a bare GENEVE message.
 [[nodiscard]] PacketLink GuessLink(geneve::ByteSpan packet);
+
+// The time of a packet read with nanosecond precision; nothing when it is beyond what 64 bits of
+// nanoseconds hold, as a damaged pcapng may claim.
+[[nodiscard]] std::optional<std::int64_t> CaptureTimeNs(const timeval& time);
 
 // The link type of libpcap's DLT_ number, nothing if it is none that can be read here.
 [[nodiscard]] std::optional<PacketLink> LinkOfDlt(int dlt);
