@@ -92,6 +92,14 @@ for v6 in (False, True):
                                                            6 if v6 else 4), frame, v6=v6,
                       config={"checksum": True}, ids="G-3.3-12 G-4.6-05 G-3.1-04",
                       fill=[l4, l4 + field])
+    # Behind IPv6 extension headers too.
+    for name, extra in (("hop_by_hop", IPv6ExtHdrHopByHop()), ("destination", IPv6ExtHdrDestOpt()),
+                        ("both", IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt())):
+        pending = UDP(sport=1, dport=2, chksum=pseudo_sum(A6, R6, 17, 8 + 9))
+        frame = to_remote(ip6() / extra / pending / Raw(b"odd bytes"))
+        l4 = outer + 14 + 40 + len(extra)
+        encap(table, "pending_behind_%s_in_ip%d" % (name, 6 if v6 else 4), frame, v6=v6,
+              config={"checksum": True}, ids="G-3.3-12", fill=[l4, l4 + 6])
     # A finished checksum, also one that says "none", is data like any other. G-3.3-12
     for name, packet in (
             ("udp_no_checksum", ip4() / UDP(sport=1, dport=2, chksum=0) / b"data"),
@@ -105,8 +113,6 @@ for v6 in (False, True):
             ("odd_length", ip4() / UDP(sport=1, dport=2) / b"odd"),
             ("large", ip4() / UDP(sport=1, dport=2) / Raw(bytes(range(256)) * 5))):
         frame = to_remote(packet)
-        if name in ("hop_by_hop",):
-            continue  # needs the segmenting device: offload_test.cc
         encap(table, "final_%s_in_ip%d" % (name, 6 if v6 else 4), frame, v6=v6,
               config={"checksum": True}, ids="G-3.3-12 G-3.3-13 U-768-01")
 
