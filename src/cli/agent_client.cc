@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::chrono::seconds kDeadline{10};
 constexpr std::chrono::seconds kReloadDeadline{120};  // a large state takes its time
-constexpr std::chrono::seconds kListDeadline{60};
+constexpr std::chrono::seconds kListDeadline{300};    // 100,000 entries from a busy host
 
 constexpr const char* kWayOut =
     "start one with: leman-agent --state FILE, or name its socket with --socket";
@@ -145,8 +145,7 @@ Result<v1::Status> AgentClient::GetStatus() {
 }
 
 Result<v1::ListPortsResponse> AgentClient::ListPorts() {
-  return Call<v1::ListPortsRequest>(&v1::AgentService::Stub::ListPorts, kDeadline,
-                                    "reading ports");
+  return Call<v1::ListPortsRequest>(&v1::AgentService::Stub::ListPorts, kDeadline, "reading ports");
 }
 
 Result<v1::ListNetworksResponse> AgentClient::ListNetworks() {
@@ -155,8 +154,7 @@ Result<v1::ListNetworksResponse> AgentClient::ListNetworks() {
 }
 
 Result<v1::ListPeersResponse> AgentClient::ListPeers() {
-  return Call<v1::ListPeersRequest>(&v1::AgentService::Stub::ListPeers, kDeadline,
-                                    "reading peers");
+  return Call<v1::ListPeersRequest>(&v1::AgentService::Stub::ListPeers, kDeadline, "reading peers");
 }
 
 Result<std::vector<v1::FdbEntry>> AgentClient::ListFdb(std::optional<std::uint32_t> vni) {

@@ -46,10 +46,10 @@ class AgentClient {
                                                                        const Request&, Response*),
                         std::chrono::seconds deadline, const char* what);
   template <class Entry, class Request>
-  Result<std::vector<Entry>> List(
-      std::unique_ptr<grpc::ClientReader<Entry>> (v1::AgentService::Stub::*method)(
-          grpc::ClientContext*, const Request&),
-      std::optional<std::uint32_t> vni, const char* what);
+  Result<std::vector<Entry>> List(std::unique_ptr<grpc::ClientReader<Entry>> (
+                                      v1::AgentService::Stub::*method)(grpc::ClientContext*,
+                                                                       const Request&),
+                                  std::optional<std::uint32_t> vni, const char* what);
   [[nodiscard]] Error ToError(const grpc::Status& status) const;
 
   std::string socket_;

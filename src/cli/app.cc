@@ -70,9 +70,9 @@ int UsageError(const CLI::App& app, Console& console, const CLI::ParseError& err
       }
     }
     text = fmt::format("{} '{}'{}",
-                       command                  ? "no command"
+                       command                 ? "no command"
                        : word.starts_with('-') ? "no option"
-                                                : "unexpected argument",
+                                               : "unexpected argument",
                        word, Suggest(word, known));
   }
   console.err << (console.err_color ? PaintAlways(Style::kBad, "leman:") : std::string("leman:"))
@@ -83,9 +83,10 @@ int UsageError(const CLI::App& app, Console& console, const CLI::ParseError& err
 }  // namespace
 
 std::unique_ptr<CLI::App> BuildApp(Session& session) {
-  auto app = std::make_unique<CLI::App>("Virtual networks over GENEVE: what this host's agent does, "
-                                        "and what is in the packets",
-                                        "leman");
+  auto app = std::make_unique<CLI::App>(
+      "Virtual networks over GENEVE: what this host's agent does, "
+      "and what is in the packets",
+      "leman");
   app->require_subcommand(1);
   app->footer(kFooter);
   app->get_formatter()->column_width(32);
@@ -94,7 +95,8 @@ std::unique_ptr<CLI::App> BuildApp(Session& session) {
       ->envname("LEMAN_SOCKET")
       ->default_str(kDefaultSocket)
       ->type_name("PATH");
-  app->add_option("-o,--output", globals.output, "Form of the output; wide: all columns, exact numbers")
+  app->add_option("-o,--output", globals.output,
+                  "Form of the output; wide: all columns, exact numbers")
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}).description(""))
       ->default_str("table")
       ->type_name("table|wide|json|yaml");

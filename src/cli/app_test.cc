@@ -29,8 +29,7 @@ TEST(UsageTest, HelpGoesToStdout) {
 TEST(UsageTest, TyposGetASuggestion) {
   const RunResult command = RunCommand({"statsu"});
   EXPECT_EQ(command.code, kExitUsage);
-  EXPECT_EQ(command.err,
-            "leman: no command 'statsu'; did you mean 'status'?\nsee: leman --help\n");
+  EXPECT_EQ(command.err, "leman: no command 'statsu'; did you mean 'status'?\nsee: leman --help\n");
   const RunResult option = RunCommand({"decode", "-", "--sumary"});
   EXPECT_EQ(option.code, kExitUsage);
   EXPECT_EQ(option.err,
@@ -47,7 +46,8 @@ TEST(UsageTest, WrongValuesAreRefused) {
 }
 
 TEST(UsageTest, VersionBothWays) {
-  EXPECT_NE(RunCommand({"version"}).out.find(std::string("leman ") + LEMAN_VERSION), std::string::npos);
+  EXPECT_NE(RunCommand({"version"}).out.find(std::string("leman ") + LEMAN_VERSION),
+            std::string::npos);
   EXPECT_EQ(RunCommand({"--version"}).out, std::string("leman ") + LEMAN_VERSION + "\n");
   EXPECT_EQ(Tree::parse(RunCommand({"version", "-o", "json"}).out)["version"], LEMAN_VERSION);
 }
@@ -55,8 +55,7 @@ TEST(UsageTest, VersionBothWays) {
 TEST(CaptureTest, WrongPlacesAreNamed) {
   const RunResult device = RunCommand({"capture", "-i", "l0"});
   EXPECT_EQ(device.code, kExitFailure);
-  EXPECT_NE(device.err.find("no device 'l0'; did you mean 'lo'?"), std::string::npos)
-      << device.err;
+  EXPECT_NE(device.err.find("no device 'l0'; did you mean 'lo'?"), std::string::npos) << device.err;
   EXPECT_NE(RunCommand({"capture", "-i", "lo", "--netns", "../x"}).err.find("not a path"),
             std::string::npos);
   EXPECT_NE(RunCommand({"capture", "-i", "lo", "--netns", "no-such-space"})
@@ -87,8 +86,7 @@ TEST(CompletionTest, BashParsesAndCompletes) {
   EXPECT_EQ(Completed(script, "leman decode --from u", 3), "udp ");
   EXPECT_EQ(Completed(script, "leman completion f", 2), "fish ");
   EXPECT_EQ(Completed(script, "leman capture -i l", 3).substr(0, 2), "lo");
-  EXPECT_NE(Completed(script, "leman decode /etc/pass", 2).find("/etc/passwd"),
-            std::string::npos);
+  EXPECT_NE(Completed(script, "leman decode /etc/pass", 2).find("/etc/passwd"), std::string::npos);
 }
 
 TEST(CompletionTest, EveryCommandAndOptionIsThere) {
@@ -120,8 +118,8 @@ TEST(CompletionTest, FishParsesAndCompletes) {
   TempDir dir;
   WriteFile(dir.File("completion"), RunCommand({"completion", "fish"}).out);
   EXPECT_EQ(Shell("fish -n " + dir.File("completion") + " 2>&1"), "");
-  const std::string words = Shell("fish -c 'source " + dir.File("completion") +
-                                  "; complete -C \"leman sta\"' 2>&1");
+  const std::string words =
+      Shell("fish -c 'source " + dir.File("completion") + "; complete -C \"leman sta\"' 2>&1");
   EXPECT_EQ(words.substr(0, 7), "status\t") << words;
 }
 

@@ -107,8 +107,8 @@ Status CaptureLoop(Session& session, const CaptureOptions& options, LiveCapture&
     }
     ++taken;
     if (writer != nullptr) {
-      written = writer->WritePacket(0, packet.time_ns.value_or(0), packet.bytes,
-                                    packet.original_bytes);
+      written =
+          writer->WritePacket(0, packet.time_ns.value_or(0), packet.bytes, packet.original_bytes);
     }
     if (printer != nullptr) {
       printer->Print(packet, std::move(text));
@@ -117,9 +117,8 @@ Status CaptureLoop(Session& session, const CaptureOptions& options, LiveCapture&
   };
   const Clock::time_point start = Clock::now();
   while (wanted() && session.console().out.good() && !Interrupt::Raised()) {
-    std::array<pollfd, 2> watched = {
-        pollfd{.fd = capture.fd(), .events = POLLIN, .revents = 0},
-        pollfd{.fd = interrupt.fd(), .events = POLLIN, .revents = 0}};
+    std::array<pollfd, 2> watched = {pollfd{.fd = capture.fd(), .events = POLLIN, .revents = 0},
+                                     pollfd{.fd = interrupt.fd(), .events = POLLIN, .revents = 0}};
     const int left = TimeLeftMs(options, start);
     if (poll(watched.data(), watched.size(), left) < 0 && errno != EINTR) {
       return Fail(ErrnoError(errno, "poll"));
@@ -160,8 +159,8 @@ Status RunCapture(Session& session, CaptureOptions options) {
                              options.netns.empty() ? "" : " in " + options.netns,
                              options.live.filter)
               << std::endl;
-  PacketPrinter printer(console, session.globals(),
-                        options.full ? Detail::kFull : Detail::kSummary, true);
+  PacketPrinter printer(console, session.globals(), options.full ? Detail::kFull : Detail::kSummary,
+                        true);
   std::uint64_t taken = 0;
   const Status status = CaptureLoop(session, options, capture, writer ? &*writer : nullptr,
                                     to_stdout ? nullptr : &printer, taken);
@@ -176,9 +175,10 @@ Status RunCapture(Session& session, CaptureOptions options) {
                 << std::endl;
   }
   if (statistics.dropped > 0) {
-    session.Warn(fmt::format("{} packets came faster than they could be taken; narrow the filter, "
-                             "or write to a file and decode later",
-                             statistics.dropped));
+    session.Warn(
+        fmt::format("{} packets came faster than they could be taken; narrow the filter, "
+                    "or write to a file and decode later",
+                    statistics.dropped));
   }
   return status;
 }

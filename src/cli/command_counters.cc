@@ -63,8 +63,8 @@ Table VerdictTable(bool rates) {
 void AddVerdict(Table& table, const v1::Verdict& verdict, bool wide, bool watching, Rates& rates) {
   std::vector<Cell> row = {
       verdict.hook(),
-      {verdict.verdict(), verdict.is_drop() && verdict.packets() > 0 ? Style::kWarn
-                                                                     : Style::kPlain},
+      {verdict.verdict(),
+       verdict.is_drop() && verdict.packets() > 0 ? Style::kWarn : Style::kPlain},
       wide ? Grouped(verdict.packets()) : SiCount(verdict.packets()),
       wide ? Grouped(verdict.bytes()) : BinaryBytes(verdict.bytes())};
   if (watching) {
@@ -74,8 +74,8 @@ void AddVerdict(Table& table, const v1::Verdict& verdict, bool wide, bool watchi
   table.Add(std::move(row));
 }
 
-Status DropsRound(Session& session, AgentClient& agent, const CounterOptions& options,
-                  Rates& rates, Console& console) {
+Status DropsRound(Session& session, AgentClient& agent, const CounterOptions& options, Rates& rates,
+                  Console& console) {
   LEMAN_ASSIGN_OR_RETURN(const v1::Drops drops, agent.GetDrops());
   rates.Tick();
   const bool wide = session.globals().format() == Output::kWide;
@@ -126,8 +126,7 @@ Status CountersRound(Session& session, AgentClient& agent, const CounterOptions&
     event_columns.push_back({.title = "RATE", .right = true});
     option_columns.push_back({.title = "RATE", .right = true});
   }
-  event_columns.push_back(
-      {.title = "MEANING", .shrink = true, .min_width = 16, .drop_order = 1});
+  event_columns.push_back({.title = "MEANING", .shrink = true, .min_width = 16, .drop_order = 1});
   Table events(std::move(event_columns));
   for (const v1::EventCount& event : counters.events()) {
     if (event.count() == 0 && !options.all) {

@@ -60,9 +60,8 @@ Status DecodeAll(PacketSource& source, const DecodeOptions& options, PacketPrint
 
 Status RunDecode(Session& session, const DecodeOptions& options) {
   Console& console = session.console();
-  LEMAN_ASSIGN_OR_RETURN(
-      const std::unique_ptr<PacketSource> source,
-      OpenPacketSource(options.file, console.in_fd, FromOption(options.from)));
+  LEMAN_ASSIGN_OR_RETURN(const std::unique_ptr<PacketSource> source,
+                         OpenPacketSource(options.file, console.in_fd, FromOption(options.from)));
   const Detail detail = options.full      ? Detail::kFull
                         : options.summary ? Detail::kSummary
                                           : Detail::kAuto;
@@ -95,9 +94,7 @@ void RegisterDecode(CLI::App& app, Session& session) {
       decode->add_flag("--summary", options->summary, "One line for each packet");
   decode->add_flag("--full", options->full, "The whole tree for each packet (default up to 3)")
       ->excludes(summary);
-  decode
-      ->add_option("--from", options->from,
-                   "What hex text starts with; udp: the GENEVE header")
+  decode->add_option("--from", options->from, "What hex text starts with; udp: the GENEVE header")
       ->check(CLI::IsMember({"auto", "eth", "ip", "udp"}).description(""))
       ->type_name("auto|eth|ip|udp")
       ->default_str("auto");

@@ -77,27 +77,27 @@ Status RunPorts(Session& session) {
                          AgentClient::Connect(session.globals().socket, session.console()));
   LEMAN_ASSIGN_OR_RETURN(const v1::ListPortsResponse response, agent.ListPorts());
   const bool wide = Wide(session);
-  std::vector<Column> columns = {{.title = "NAME", .shrink = true, .min_width = 8},
-                                 {.title = "NETWORK", .shrink = true, .drop_order = 2},
-                                 {.title = "VNI", .right = true, .drop_order = 6},
-                                 {.title = "DEVICE", .drop_order = 7},
-                                 {.title = "STATE"},
-                                 {.title = "MAC", .drop_order = 10},
-                                 {.title = "ADDRESSES", .shrink = true, .min_width = 10,
-                                  .drop_order = 1}};
+  std::vector<Column> columns = {
+      {.title = "NAME", .shrink = true, .min_width = 8},
+      {.title = "NETWORK", .shrink = true, .drop_order = 2},
+      {.title = "VNI", .right = true, .drop_order = 6},
+      {.title = "DEVICE", .drop_order = 7},
+      {.title = "STATE"},
+      {.title = "MAC", .drop_order = 10},
+      {.title = "ADDRESSES", .shrink = true, .min_width = 10, .drop_order = 1}};
   AddTrafficColumns(columns);
   columns.push_back({.title = "IFINDEX", .right = true, .wide_only = true});
   columns.push_back({.title = "SECURITY", .wide_only = true});
   Table table(std::move(columns));
   for (const v1::Port& port : response.ports()) {
-    std::vector<Cell> row = {port.name(),
-                             port.network(),
-                             std::to_string(port.vni()),
-                             OrDash(port.device()),
-                             {OrDash(port.state()),
-                              port.state() == "active" ? Style::kGood : Style::kBad},
-                             port.mac(),
-                             Joined(port.addresses())};
+    std::vector<Cell> row = {
+        port.name(),
+        port.network(),
+        std::to_string(port.vni()),
+        OrDash(port.device()),
+        {OrDash(port.state()), port.state() == "active" ? Style::kGood : Style::kBad},
+        port.mac(),
+        Joined(port.addresses())};
     AddTraffic(row, port.traffic(), wide);
     row.emplace_back(std::to_string(port.ifindex()));
     row.emplace_back(port.port_security() ? "on" : "off");
@@ -113,15 +113,15 @@ Status RunNetworks(Session& session) {
                          AgentClient::Connect(session.globals().socket, session.console()));
   LEMAN_ASSIGN_OR_RETURN(const v1::ListNetworksResponse response, agent.ListNetworks());
   const bool wide = Wide(session);
-  std::vector<Column> columns = {{.title = "NAME", .shrink = true, .min_width = 8},
-                                 {.title = "VNI", .right = true},
-                                 {.title = "MTU", .right = true, .drop_order = 2},
-                                 {.title = "PORTS", .right = true, .drop_order = 1},
-                                 {.title = "REMOTES", .right = true, .drop_order = 6},
-                                 {.title = "VTEPS", .right = true, .drop_order = 7},
-                                 {.title = "LEARNING", .drop_order = 10},
-                                 {.title = "OPTIONS", .shrink = true, .min_width = 8,
-                                  .drop_order = 11}};
+  std::vector<Column> columns = {
+      {.title = "NAME", .shrink = true, .min_width = 8},
+      {.title = "VNI", .right = true},
+      {.title = "MTU", .right = true, .drop_order = 2},
+      {.title = "PORTS", .right = true, .drop_order = 1},
+      {.title = "REMOTES", .right = true, .drop_order = 6},
+      {.title = "VTEPS", .right = true, .drop_order = 7},
+      {.title = "LEARNING", .drop_order = 10},
+      {.title = "OPTIONS", .shrink = true, .min_width = 8, .drop_order = 11}};
   AddTrafficColumns(columns);
   columns.push_back({.title = "OPTION BYTES", .right = true, .wide_only = true});
   Table table(std::move(columns));
@@ -244,8 +244,9 @@ void AddFilterOptions(CLI::App& command, NetworkFilter& filter) {
 }  // namespace
 
 void RegisterShow(CLI::App& app, Session& session) {
-  app.add_subcommand("ports", "Workload ports on this host, with traffic")
-      ->callback([&session] { session.Finish(RunPorts(session)); });
+  app.add_subcommand("ports", "Workload ports on this host, with traffic")->callback([&session] {
+    session.Finish(RunPorts(session));
+  });
   app.add_subcommand("networks", "Virtual networks on this host")->callback([&session] {
     session.Finish(RunNetworks(session));
   });

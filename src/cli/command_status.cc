@@ -89,13 +89,12 @@ void PrintLine(Console& console, const char* label, const std::vector<std::strin
 void PrintMaps(Console& console, const v1::Status& status, bool all) {
   std::vector<v1::MapUsage> maps(status.maps().begin(), status.maps().end());
   const auto share = [](const v1::MapUsage& map) {
-    return map.max_entries() == 0 ? 0.0
-                                  : static_cast<double>(map.entries()) /
-                                        static_cast<double>(map.max_entries());
+    return map.max_entries() == 0
+               ? 0.0
+               : static_cast<double>(map.entries()) / static_cast<double>(map.max_entries());
   };
-  std::stable_sort(maps.begin(), maps.end(), [&](const auto& a, const auto& b) {
-    return share(a) > share(b);
-  });
+  std::stable_sort(maps.begin(), maps.end(),
+                   [&](const auto& a, const auto& b) { return share(a) > share(b); });
   if (!all && maps.size() > 3) {
     maps.resize(3);
   }
@@ -164,9 +163,9 @@ void PrintStatus(Console& console, const v1::Status& status, bool wide) {
   console.out << '\n';
   for (const v1::Problem& problem : status.problems()) {
     const std::string where = Printable(problem.where());
-    PrintWrapped(console, console.Paint(Style::kBad, "problem  "), 9,
-                 where.empty() ? Printable(problem.what())
-                               : where + ": " + Printable(problem.what()));
+    PrintWrapped(
+        console, console.Paint(Style::kBad, "problem  "), 9,
+        where.empty() ? Printable(problem.what()) : where + ": " + Printable(problem.what()));
   }
   for (const std::string& text : full) {
     PrintWrapped(console, console.Paint(Style::kWarn, "warning  "), 9, Printable(text));
@@ -201,8 +200,8 @@ Status RunReload(Session& session) {
   if (!reloaded.ok()) {
     const Error& error = reloaded.error();
     if (error.code() == Code::kInvalidArgument) {
-      return Fail(error.code(), "the state file is wrong and the running state stays:\n" +
-                                    error.message());
+      return Fail(error.code(),
+                  "the state file is wrong and the running state stays:\n" + error.message());
     }
     return Fail(error);
   }

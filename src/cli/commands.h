@@ -10,11 +10,11 @@
 
 namespace leman::cli {
 
-void RegisterStatus(CLI::App& app, Session& session);      // status, reload
-void RegisterShow(CLI::App& app, Session& session);        // ports, networks, peers, fdb, neighbours
-void RegisterCounters(CLI::App& app, Session& session);    // drops, counters
-void RegisterDecode(CLI::App& app, Session& session);      // decode
-void RegisterCapture(CLI::App& app, Session& session);     // capture
+void RegisterStatus(CLI::App& app, Session& session);    // status, reload
+void RegisterShow(CLI::App& app, Session& session);      // ports, networks, peers, fdb, neighbours
+void RegisterCounters(CLI::App& app, Session& session);  // drops, counters
+void RegisterDecode(CLI::App& app, Session& session);    // decode
+void RegisterCapture(CLI::App& app, Session& session);   // capture
 void RegisterCompletion(CLI::App& app, Session& session);  // completion
 
 }  // namespace leman::cli

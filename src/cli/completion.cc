@@ -11,8 +11,7 @@ namespace leman::cli {
 namespace {
 
 // Shell commands that list what is there now; all print one word a line and fail silently.
-constexpr const char* kListNetworks =
-    "leman networks --no-headers 2>/dev/null | awk '{print $1}'";
+constexpr const char* kListNetworks = "leman networks --no-headers 2>/dev/null | awk '{print $1}'";
 constexpr const char* kListDevices = "ls /sys/class/net 2>/dev/null";
 constexpr const char* kListNamespaces = "ls /run/netns 2>/dev/null";
 
@@ -83,8 +82,8 @@ Command Read(const CLI::App& app, const std::string& path) {
   }
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (!sub->get_group().empty()) {
-      command.commands.push_back(Read(*sub, path.empty() ? sub->get_name()
-                                                         : path + " " + sub->get_name()));
+      command.commands.push_back(
+          Read(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name()));
     }
   }
   return command;
@@ -165,8 +164,8 @@ std::string BashCompletion(const CLI::App& app) {
           patterns.push_back(command.path.empty() ? fmt::format("*'/{}'", name)
                                                   : fmt::format("'{}/{}'", command.path, name));
         }
-        values += fmt::format("    {}) {}; return ;;\n", Join(patterns, "|"),
-                              BashReply(option.value));
+        values +=
+            fmt::format("    {}) {}; return ;;\n", Join(patterns, "|"), BashReply(option.value));
       }
     }
     std::string arguments = ":";
@@ -269,7 +268,8 @@ std::string ZshCompletion(const CLI::App& app) {
   const Command root = Read(app, "");
   std::string text = "#compdef leman\n# zsh completion for leman, made by: leman completion zsh\n";
   Walk(root, [&](const Command& command) {
-    text += "\n" + ZshFunction(command) + "() {\n  local curcontext=\"$curcontext\" state line\n"
+    text += "\n" + ZshFunction(command) +
+            "() {\n  local curcontext=\"$curcontext\" state line\n"
             "  _arguments -C \\\n";
     for (const Opt& option : command.options) {
       text += ZshOption(option);
@@ -288,15 +288,18 @@ std::string ZshCompletion(const CLI::App& app) {
       text += "    && return\n}\n";
       return;
     }
-    text += "    '1:command:->command' '*::argument:->argument' && return\n  case $state in\n"
-            "    command)\n      local -a commands=(\n";
+    text +=
+        "    '1:command:->command' '*::argument:->argument' && return\n  case $state in\n"
+        "    command)\n      local -a commands=(\n";
     std::string branches;
     for (const Command& sub : command.commands) {
       text += fmt::format("        '{}:{}'\n", sub.name, Quoted(sub.description));
       branches += fmt::format("        {}) {} ;;\n", sub.name, ZshFunction(sub));
     }
-    text += "      )\n      _describe -t commands command commands ;;\n    argument)\n"
-            "      case $words[1] in\n" + branches + "      esac ;;\n  esac\n}\n";
+    text +=
+        "      )\n      _describe -t commands command commands ;;\n    argument)\n"
+        "      case $words[1] in\n" +
+        branches + "      esac ;;\n  esac\n}\n";
   });
   return text + "\n_leman \"$@\"\n";
 }

@@ -18,11 +18,11 @@ struct Console {
   int in_fd = 0;
   bool out_tty = false;
   bool err_tty = false;
-  bool color = false;      // of `out`
+  bool color = false;  // of `out`
   bool err_color = false;
-  bool utf8 = true;        // the locale can show "…" and "·"
-  int width = 0;           // columns of `out`; 0: no limit (a pipe or a file)
-  int height = 0;          // lines of `out`; 0: no limit
+  bool utf8 = true;  // the locale can show "…" and "·"
+  int width = 0;     // columns of `out`; 0: no limit (a pipe or a file)
+  int height = 0;    // lines of `out`; 0: no limit
 
   // The same console with another place for its output.
   [[nodiscard]] Console WithOut(std::ostream& other) const {

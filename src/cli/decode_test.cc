@@ -18,8 +18,10 @@ namespace leman::cli {
 namespace {
 
 constexpr const char* kEchoHex =
-    "0200c0a801660200c0a80165080045000056000140004011b67ac0a80165c0a80166d43117c100424497000065580027"
-    "1100aabbccddee11aabbccddeeff08004500002400010000400164c40a00010a0a00010b0800d8d91234000147454e45"
+    "0200c0a801660200c0a80165080045000056000140004011b67ac0a80165c0a80166d43117c1004244970000655800"
+    "27"
+    "1100aabbccddee11aabbccddeeff08004500002400010000400164c40a00010a0a00010b0800d8d91234000147454e"
+    "45"
     "56452121";
 
 class DecodeTest : public testing::Test {
@@ -43,7 +45,9 @@ class DecodeTest : public testing::Test {
 TEST_F(DecodeTest, MixedCaptureAsLines) {
   const RunResult result = RunCommand({"decode", TestData("mixed.pcap")});
   EXPECT_EQ(result.code, kExitOk) << result.err;
-  EXPECT_EQ(result.out, R"(    1 03:00:00.000000 ACCEPT 192.168.1.101 > 192.168.1.102  VNI 10001  10.0.1.10 > 10.0.1.11 ICMP echo request id 4660 seq 1
+  EXPECT_EQ(
+      result.out,
+      R"(    1 03:00:00.000000 ACCEPT 192.168.1.101 > 192.168.1.102  VNI 10001  10.0.1.10 > 10.0.1.11 ICMP echo request id 4660 seq 1
     2 03:00:01.000999 ACCEPT 192.168.1.101 > 192.168.1.102  VNI 10002 [ovn]  10.0.1.10 > 10.0.1.11 VLAN 100 TCP 40000 > 443 [SYN] 0 bytes
     3 03:00:02.002000 DROP   192.168.1.101 > 192.168.1.102  VNI 10001 [0xff00/0x81]  10.0.1.10 > 10.0.1.11 ICMP echo request id 4660 seq 1  OPT_CRIT at byte 50
     4 03:00:03.003000 ACCEPT 192.168.1.101 > 192.168.1.102  VNI 10001  aa:bb:cc:dd:ee:ff > ff:ff:ff:ff:ff:ff ARP who has 10.0.1.11, tell 10.0.1.10 (aa:bb:cc:dd:ee:ff)
@@ -61,7 +65,8 @@ TEST_F(DecodeTest, FieldsAgreeWithTshark) {
   if (!HaveTool("tshark")) {
     GTEST_SKIP() << "tshark is not installed";
   }
-  const Tree decoded = Tree::parse(RunCommand({"decode", TestData("mixed.pcap"), "-o", "json"}).out);
+  const Tree decoded =
+      Tree::parse(RunCommand({"decode", TestData("mixed.pcap"), "-o", "json"}).out);
   std::string ours;
   for (const Tree& packet : decoded["packets"]) {
     if (!packet.contains("geneve")) {
@@ -75,8 +80,7 @@ TEST_F(DecodeTest, FieldsAgreeWithTshark) {
                   geneve["control"].get<bool>() ? 1 : 0, geneve["critical"].get<bool>() ? 1 : 0);
     ours += line;
     if (!geneve["options"].empty()) {
-      std::snprintf(line, sizeof(line), "0x%04x",
-                    geneve["options"][0]["class"].get<unsigned>());
+      std::snprintf(line, sizeof(line), "0x%04x", geneve["options"][0]["class"].get<unsigned>());
       ours += line;
     }
     ours += "\n";
@@ -103,7 +107,8 @@ TEST_F(DecodeTest, EveryLinkTypeFindsTheSamePackets) {
     EXPECT_EQ(result.code, kExitOk) << result.err;
     EXPECT_NE(result.out.find("VNI 10001  10.0.1.10 > 10.0.1.11 ICMP echo request"),
               std::string::npos)
-        << name << "\n" << result.out;
+        << name << "\n"
+        << result.out;
     EXPECT_NE(result.out.find("2 packets: 2 accepted"), std::string::npos) << result.out;
   }
 }
@@ -154,8 +159,9 @@ TEST_F(DecodeTest, HexMayStartAtIpOrAtGeneve) {
 TEST_F(DecodeTest, FiltersByVniAndPort) {
   EXPECT_NE(RunCommand({"decode", TestData("mixed.pcap"), "--vni", "10002"}).out.find("1 packet:"),
             std::string::npos);
-  EXPECT_NE(RunCommand({"decode", TestData("mixed.pcap"), "--port", "6082"}).out.find("8 not GENEVE"),
-            std::string::npos);
+  EXPECT_NE(
+      RunCommand({"decode", TestData("mixed.pcap"), "--port", "6082"}).out.find("8 not GENEVE"),
+      std::string::npos);
 }
 
 TEST_F(DecodeTest, StrictExitAndLenience) {
@@ -183,8 +189,8 @@ TEST_F(DecodeTest, JsonIsOneDocument) {
   EXPECT_EQ(tree["packets"][2]["reason"], "OPT_CRIT");
   EXPECT_EQ(tree["packets"][2]["reason_offset"], 50);
   // No packet at all is a document too.
-  EXPECT_EQ(Tree::parse(RunCommand({"decode", TestData("mixed.pcap"), "-o", "json", "--vni", "1"}).out)
-                ["packets"],
+  EXPECT_EQ(Tree::parse(RunCommand({"decode", TestData("mixed.pcap"), "-o", "json", "--vni", "1"})
+                            .out)["packets"],
             Tree::array());
 }
 
@@ -210,7 +216,10 @@ TEST_F(DecodeTest, WrongInputIsNamed) {
   EXPECT_NE(DecodeStdin("").err.find("stdin: is empty"), std::string::npos);
   EXPECT_NE(DecodeStdin(std::string("\x1f\x8b\x08\x00", 4)).err.find("gunzip -c"),
             std::string::npos);
-  EXPECT_NE(DecodeStdin(std::string("\x7f" "ELF\x02", 5)).err.find("neither pcap nor pcapng"),
+  EXPECT_NE(DecodeStdin(std::string("\x7f"
+                                    "ELF\x02",
+                                    5))
+                .err.find("neither pcap nor pcapng"),
             std::string::npos);
   EXPECT_NE(DecodeStdin("hello").err.find("stdin: line 1: 'h' is no hexadecimal digit"),
             std::string::npos);
@@ -247,8 +256,9 @@ TEST_F(DecodeTest, DamagedFilesAreSurvived) {
     if (random() % 5 == 0) {
       bytes.resize(random() % bytes.size());
     }
-    const RunResult result =
-        DecodeStdin(bytes, {"-o", round % 3 == 0 ? "json" : round % 3 == 1 ? "yaml" : "table"});
+    const RunResult result = DecodeStdin(bytes, {"-o", round % 3 == 0   ? "json"
+                                                       : round % 3 == 1 ? "yaml"
+                                                                        : "table"});
     EXPECT_TRUE(result.code == kExitOk || result.code == kExitFailure);
     decoded += result.code == kExitOk ? 1 : 0;
     if (round % 3 == 0 && !result.out.empty()) {

@@ -78,8 +78,9 @@ std::string Printed(int width, TableOptions options = {}) {
 }
 
 TEST(TableTest, WideTerminalShowsEverything) {
-  EXPECT_EQ(Printed(200),
-            R"(NAME                     STATE      ADDRESSES                 MAC                     RX
+  EXPECT_EQ(
+      Printed(200),
+      R"(NAME                     STATE      ADDRESSES                 MAC                     RX
 vm-1                     active     10.0.1.10,2001:db8:a::10  aa:bb:cc:dd:ee:ff  3.4 MiB
 a-rather-long-port-name  no device  -                         aa:bb:cc:dd:ee:01      0 B
 )");
@@ -227,9 +228,9 @@ void CollectScalars(const Tree& tree, std::vector<std::string>& out) {
 
 TEST(TreeTest, YamlReadsBack) {
   Tree tree = ToTree(ExampleStatus());
-  tree["odd"] = {"",     "-",   "a: b", "# no", "true", "Null",  "1e3", "0x10", "a #b", " lead",
-                 "end ", "a:",  "~",    "{x}",  "[y]",  "*z",    "&w",  "!t",   "%d",   "@e",
-                 "`f",   "a\tb", "é",    "10:20:30"};
+  tree["odd"] = {"",     "-",     "a: b", "# no", "true", "Null", "1e3", "0x10",
+                 "a #b", " lead", "end ", "a:",   "~",    "{x}",  "[y]", "*z",
+                 "&w",   "!t",    "%d",   "@e",   "`f",   "a\tb", "é",   "10:20:30"};
   tree["list"] = Tree::array({Tree::array({1, 2}), Tree::object()});
   std::vector<std::string> expected;
   CollectScalars(tree, expected);

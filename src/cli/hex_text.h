@@ -1,7 +1,7 @@
 // Packets out of text: hex as people paste it.
 //
-// Understood: plain hex digits with any of blank, ':', ',', '-' and "0x" between them; dumps with an
-// offset column and perhaps an ASCII column (xxd, hexdump -C, tcpdump -x/-X/-xx/-XX, tshark -x).
+// Understood: plain hex digits with any of blank, ':', ',', '-' and "0x" between them; dumps with
+// an offset column and perhaps an ASCII column (xxd, hexdump -C, tcpdump -x/-X/-xx/-XX, tshark -x).
 // Packets are parted by blank lines, or by an offset that starts again at 0. Lines that begin with
 // '#' are skipped, and so are caption lines between dumps.
 // Threads: pure function. Errors: kInvalidArgument with the number of the line at fault.

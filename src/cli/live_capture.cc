@@ -87,9 +87,8 @@ void OnPacket(u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
 Result<LiveCapture> LiveCapture::Open(const LiveOptions& options) {
   if (options.device != "any" && if_nametoindex(options.device.c_str()) == 0) {
     const std::vector<std::string> devices = Devices();
-    return Fail(Code::kNotFound,
-                fmt::format("no device '{}'{} (there are: {})", options.device,
-                            Suggest(options.device, devices), Joined(devices)));
+    return Fail(Code::kNotFound, fmt::format("no device '{}'{} (there are: {})", options.device,
+                                             Suggest(options.device, devices), Joined(devices)));
   }
   std::array<char, PCAP_ERRBUF_SIZE> error{};
   Pcap pcap(pcap_create(options.device.c_str(), error.data()));
@@ -112,9 +111,8 @@ Result<LiveCapture> LiveCapture::Open(const LiveOptions& options) {
   }
   bpf_program program{};
   if (pcap_compile(pcap.get(), &program, options.filter.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("filter '{}': {} (see pcap-filter(7))", options.filter,
-                            pcap_geterr(pcap.get())));
+    return Fail(Code::kInvalidArgument, fmt::format("filter '{}': {} (see pcap-filter(7))",
+                                                    options.filter, pcap_geterr(pcap.get())));
   }
   const int set = pcap_setfilter(pcap.get(), &program);
   pcap_freecode(&program);

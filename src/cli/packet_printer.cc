@@ -175,7 +175,8 @@ void PacketPrinter::Emit(const Item& item) {
 
 void PacketPrinter::PrintLine(const Item& item, bool headline) {
   const PacketText& text = item.text;
-  std::string line = headline ? fmt::format("#{} ", item.number) : fmt::format("{:>5} ", item.number);
+  std::string line =
+      headline ? fmt::format("#{} ", item.number) : fmt::format("{:>5} ", item.number);
   if (item.time_ns.has_value()) {
     line += LocalTime(*item.time_ns) + " ";
   }

@@ -102,8 +102,8 @@ class PcapSource : public PacketSource {
       return Fail(ErrnoError(errno, name_));
     }
     std::array<char, PCAP_ERRBUF_SIZE> error{};
-    pcap_ = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO,
-                                                     error.data());
+    pcap_ =
+        pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, error.data());
     if (pcap_ == nullptr) {
       std::fclose(file);
       return Fail(Code::kInvalidArgument, fmt::format("{}: {}", name_, error.data()));
@@ -266,7 +266,7 @@ Result<std::unique_ptr<PacketSource>> OpenPacketSource(const std::string& path, 
       return Fail(ErrnoError(errno, path));
     }
   }
-  struct stat info {};
+  struct stat info{};
   if (fstat(input->fd, &info) == 0) {
     if (S_ISDIR(info.st_mode)) {
       return Fail(Code::kInvalidArgument, path + ": is a directory");
@@ -284,8 +284,8 @@ Result<std::unique_ptr<PacketSource>> OpenPacketSource(const std::string& path, 
       break;
     }
     have += count;
-    if (have >= 4 && FormOf({reinterpret_cast<const std::uint8_t*>(head.data()), have}) ==
-                         Form::kPcap) {
+    if (have >= 4 &&
+        FormOf({reinterpret_cast<const std::uint8_t*>(head.data()), have}) == Form::kPcap) {
       break;  // a live pipe may wait long before its first packet
     }
   }

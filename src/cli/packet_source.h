@@ -1,7 +1,8 @@
 // Packets one after the other out of a file or of stdin, whatever form they have there.
 //
 // Threads: one thread. Ownership: a source owns its file; a packet owns its bytes.
-// Errors:  Open: the file is not there, or is none of pcap, pcapng and hex text. Next: the file ends
+// Errors:  Open: the file is not there, or is none of pcap, pcapng and hex text. Next: the file
+// ends
 //          in the middle of a packet, or is damaged; what came before is good.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Writes pcapng (draft-ietf-opsawg-pcapng): one section, interfaces, enhanced packets with nanosecond
-// timestamps. libpcap reads this form but does not write it.
+// Writes pcapng (draft-ietf-opsawg-pcapng): one section, interfaces, enhanced packets with
+// nanosecond timestamps. libpcap reads this form but does not write it.
 //
 // Threads: one thread. Ownership: borrows the stream. Errors: kInternal and friends from errno when
 // the stream refuses (disk full); the file is good up to the block before.
@@ -45,8 +45,7 @@ class PcapngWriter {
   // The number to give to WritePacket: 0, 1, ...
   [[nodiscard]] Result<std::uint32_t> AddInterface(const PcapngInterface& interface);
   [[nodiscard]] Status WritePacket(std::uint32_t interface, std::int64_t time_ns,
-                                   std::span<const std::uint8_t> bytes,
-                                   std::size_t original_bytes);
+                                   std::span<const std::uint8_t> bytes, std::size_t original_bytes);
   [[nodiscard]] Status Flush();
 
  private:

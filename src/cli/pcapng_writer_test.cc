@@ -19,11 +19,9 @@ std::string WriteExample(const TempDir& dir, std::uint16_t linktype) {
   FILE* file = fopen(path.c_str(), "wbe");
   EXPECT_NE(file, nullptr);
   PcapngWriter writer(file);
-  EXPECT_TRUE(writer
-                  .WriteSection({.hardware = "x86_64",
-                                 .os = "Linux 6.1",
-                                 .application = "leman test"})
-                  .ok());
+  EXPECT_TRUE(
+      writer.WriteSection({.hardware = "x86_64", .os = "Linux 6.1", .application = "leman test"})
+          .ok());
   const auto number = writer.AddInterface({.linktype = linktype,
                                            .snap_length = 4096,
                                            .name = "eth0",

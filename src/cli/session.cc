@@ -123,7 +123,7 @@ Interrupt::Interrupt() {
   while (read(interrupt_pipe[0], &drop, 1) == 1) {
   }
   interrupted = false;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = OnInterrupt;
   sigaction(SIGINT, &action, &previous_actions[0]);
   sigaction(SIGTERM, &action, &previous_actions[1]);
@@ -143,8 +143,8 @@ int Interrupt::fd() const { return interrupt_pipe[0]; }
 bool Interrupt::WaitFor(std::chrono::milliseconds duration) const {
   const auto end = std::chrono::steady_clock::now() + duration;
   while (!Raised()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        end - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
       return false;
     }

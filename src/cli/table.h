@@ -17,7 +17,7 @@ namespace leman::cli {
 
 struct Column {
   std::string title;
-  bool right = false;      // numbers
+  bool right = false;  // numbers
   bool shrink = false;
   int min_width = 6;       // of a shrunk column
   int drop_order = 0;      // 0: never dropped; the largest number goes first
@@ -35,7 +35,7 @@ struct Cell {
 };
 
 struct TableOptions {
-  bool wide = false;     // every column, nothing cut
+  bool wide = false;  // every column, nothing cut
   bool headers = true;
   int indent = 0;
 };

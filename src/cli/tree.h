@@ -17,8 +17,8 @@ using Tree = nlohmann::ordered_json;
 
 [[nodiscard]] Tree ToTree(const google::protobuf::Message& message);
 
-[[nodiscard]] std::string ToJson(const Tree& tree);       // indented, ends with a newline
-[[nodiscard]] std::string ToJsonLine(const Tree& tree);   // one line, ends with a newline
-[[nodiscard]] std::string ToYaml(const Tree& tree);       // block style, ends with a newline
+[[nodiscard]] std::string ToJson(const Tree& tree);      // indented, ends with a newline
+[[nodiscard]] std::string ToJsonLine(const Tree& tree);  // one line, ends with a newline
+[[nodiscard]] std::string ToYaml(const Tree& tree);      // block style, ends with a newline
 
 }  // namespace leman::cli

@@ -14,9 +14,7 @@ namespace leman::cli {
 
 namespace {
 
-std::string ClockNow() {
-  return fmt::format("{:%H:%M:%S}", fmt::localtime(std::time(nullptr)));
-}
+std::string ClockNow() { return fmt::format("{:%H:%M:%S}", fmt::localtime(std::time(nullptr))); }
 
 // Over what stands on the screen, each line cleared to its end: no flicker.
 void Redraw(Console& console, const std::string& frame) {
@@ -92,8 +90,8 @@ Status RunWatched(Session& session, const WatchOptions& options,
       console.out << frame.str() << std::flush;
     }
     if (!console.out.good() || done == options.rounds ||
-        interrupt.WaitFor(std::chrono::milliseconds(
-            static_cast<std::int64_t>(options.seconds * 1000)))) {
+        interrupt.WaitFor(
+            std::chrono::milliseconds(static_cast<std::int64_t>(options.seconds * 1000)))) {
       return {};
     }
     if (!redraw && !session.globals().machine()) {
