@@ -47,6 +47,9 @@ int Up(const Arguments& arguments) {
   if (!status.ok()) {
     report.Bad("not up");
     const int code = Told(status);
+    if (!lab->Owned()) {
+      return code;
+    }
     if (arguments.keep) {
       std::cerr << "leman: left as it is; see " << lab->plan().run_dir << "\n";
     } else {

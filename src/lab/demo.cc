@@ -1,7 +1,5 @@
 #include "lab/demo.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -244,7 +242,10 @@ int Finish(Demo& demo, const Status& status, bool keep) {
     report.Title(report.Color(Paint::kBad, "Failed"));
     report.Note(failed.error().message());
   }
-  if (keep && access(run_dir.c_str(), F_OK) == 0) {
+  if (!demo.lab().Owned()) {
+    return code;
+  }
+  if (keep) {
     report.Title("Left up");
     report.Note("captures, logs and state files: " + run_dir);
     report.Note("leman lab status, leman lab exec " +

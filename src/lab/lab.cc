@@ -1,12 +1,16 @@
 #include "lab/lab.h"
 
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <sstream>
 #include <utility>
 
@@ -54,6 +58,45 @@ Status IpBatch(const std::string& netns, const std::string& batch) {
   argv.insert(argv.end(), {"-batch", "-"});
   LEMAN_TRY(RunOk({.argv = argv, .netns = {}, .input = batch}));
   return {};
+}
+
+// A name that only one process can hold, and that nobody has to clean up: an abstract socket.
+Result<Fd> TakeLock(const std::string& lab) {
+  Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = std::string(1, '\0') + "leman-lab-" + lab;
+  std::memcpy(static_cast<char*>(address.sun_path), name.data(),
+              std::min(name.size(), sizeof address.sun_path));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    if (errno == EADDRINUSE) {
+      return Fail(Code::kAlreadyExists, "another leman process is at work on lab " + lab +
+                                            "; wait for it, or give this lab another name");
+    }
+    return Fail(ErrnoError(errno, "lock of lab " + lab));
+  }
+  return fd;
+}
+
+Status RemoveLocked(const std::string& name) {
+  const UninterruptedScope scope;
+  std::vector<std::string> names;
+  if (const auto list = ReadText(NetnsListPath(name)); list.ok()) {
+    std::istringstream lines(*list);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with(kNamespacePrefix) && NetnsExists(line)) {
+        names.push_back(line);
+      }
+    }
+  }
+  LEMAN_TRY(KillInside(names));
+  for (const std::string& netns : names) {
+    LEMAN_TRY(DeleteNetns(netns));
+  }
+  // With its devices gone, the pins are the last that hold the programs' maps.
+  LEMAN_TRY(RemoveTree(std::string(kPinRoot) + "/" + name));
+  return RemoveTree(RunDir(name));
 }
 
 }  // namespace
@@ -116,23 +159,21 @@ std::vector<std::string> Lab::List() { return ListSubdirectories(std::string(kRu
 
 Status Lab::Remove(const std::string& name) {
   LEMAN_TRY(NeedRoot());
-  const UninterruptedScope scope;
-  std::vector<std::string> names;
-  if (const auto list = ReadText(NetnsListPath(name)); list.ok()) {
-    std::istringstream lines(*list);
-    for (std::string line; std::getline(lines, line);) {
-      if (line.starts_with(kNamespacePrefix) && NetnsExists(line)) {
-        names.push_back(line);
-      }
-    }
+  LEMAN_ASSIGN_OR_RETURN(const Fd lock, TakeLock(name));
+  return RemoveLocked(name);
+}
+
+Status Lab::Lock() {
+  if (!lock_.valid()) {
+    LEMAN_ASSIGN_OR_RETURN(lock_, TakeLock(file_.name));
   }
-  LEMAN_TRY(KillInside(names));
-  for (const std::string& netns : names) {
-    LEMAN_TRY(DeleteNetns(netns));
-  }
-  // With its devices gone, the pins are the last that hold the programs' maps.
-  LEMAN_TRY(RemoveTree(std::string(kPinRoot) + "/" + name));
-  return RemoveTree(RunDir(name));
+  return {};
+}
+
+Status Lab::Down() {
+  LEMAN_TRY(NeedRoot());
+  LEMAN_TRY(Lock());
+  return RemoveLocked(file_.name);
 }
 
 Status Lab::RemoveStrays() {
@@ -233,7 +274,8 @@ Status Lab::Up(const Progress& progress) {
   LEMAN_TRY(NeedRoot());
   LEMAN_TRY(FindAgent());
   progress("removing leftovers");
-  LEMAN_TRY(Remove(file_.name));
+  LEMAN_TRY(Lock());
+  LEMAN_TRY(RemoveLocked(file_.name));
   LEMAN_TRY(Prepare());
   progress("making namespaces and links");
   LEMAN_TRY(MakeLinks());

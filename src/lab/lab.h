@@ -5,7 +5,10 @@
 // Ownership: a lab outlives the process that made it. It is found again by name: its run directory
 //            /run/leman/lab/LAB holds the lab file and the list of namespaces, written before the
 //            first namespace is made, so that Down() also works after a crash at any point.
-// Errors:    Up() leaves things as they are when it fails; the caller decides to look or to Down().
+//            While a process makes, uses or removes a lab, it alone may: Up() and Remove() hold a
+//            lock that ends with the process.
+// Errors:    kAlreadyExists when another process is at this lab. Up() leaves things as they are
+// when it fails; the caller decides to look or to Down().
 #pragma once
 
 #include <functional>
@@ -14,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "lab/lab_file.h"
 #include "lab/plan.h"
@@ -38,7 +42,9 @@ class Lab {
   // Removes what an earlier lab of this name left, then makes everything and waits until every
   // agent is ready and every machine answers.
   [[nodiscard]] Status Up(const Progress& progress);
-  [[nodiscard]] Status Down() { return Remove(file_.name); }
+  [[nodiscard]] Status Down();
+  // False after an Up() that never got so far as to touch anything: there is nothing to remove.
+  [[nodiscard]] bool Owned() const { return lock_.valid(); }
   // By name, for labs whose lab file cannot be read any more.
   [[nodiscard]] static Status Remove(const std::string& name);
   // Whatever carries a lab's name and belongs to no lab any more.
@@ -59,6 +65,7 @@ class Lab {
     plan_ = MakePlan(file_);
   }
 
+  [[nodiscard]] Status Lock();
   [[nodiscard]] Status Prepare() const;
   [[nodiscard]] Status MakeLinks() const;
   [[nodiscard]] Status StartAgents(const Progress& progress) const;
@@ -69,6 +76,7 @@ class Lab {
   std::string text_;  // of the lab file
   LabPlan plan_;
   bool capture_cards_ = false;
+  Fd lock_;
 };
 
 // Where CaptureCards() writes what passes a virtual machine's network card.
