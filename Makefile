@@ -8,7 +8,7 @@ JOBS   ?= $(shell nproc)
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
 DEMO   ?=
 
-.PHONY: help demo demo-qemu test bench lint install build clean setup setup-run setup-lint
+.PHONY: help demo demo-qemu test bench lint tidy install build clean setup setup-run setup-lint
 
 help: ## Print this list
 	@echo "Leman: virtual networks over GENEVE. Targets:"
@@ -27,8 +27,11 @@ test: setup-run build ## All tests: unit, packet, verifier, e2e, scale
 bench: setup-run build ## Side by side with Linux geneve, OVS, VXLAN and bare veth
 	@$(SUDO) tests/bench/run
 
-lint: setup-lint build ## Format, include directions, BPF rules, shell scripts, clang-tidy
-	@tools/lint.sh $(BUILD)
+lint: setup-lint ## Format, include directions, BPF rules, shell and Python scripts
+	@tools/lint.sh
+
+tidy: setup-lint build ## clang-tidy over the whole project (several minutes)
+	@tools/tidy.py $(BUILD)
 
 install: build ## Install to PREFIX (/usr/local); DESTDIR is honoured
 	@echo "== install to $(DESTDIR)$(PREFIX)"
