@@ -19,11 +19,12 @@ build: libmnl-dev libpcap-dev # netlink, captures
 build: libspdlog-dev libfmt-dev libcli11-dev # log, command line
 build: libyaml-dev libyaml-cpp-dev nlohmann-json3-dev # state files, lab files, JSON output
 build: prometheus-cpp-dev # metrics
+build: python3 python3-scapy # makes the frames of the packet tests
 build: libgtest-dev libgmock-dev libbenchmark-dev # unit tests, micro-benchmarks
 run: iproute2 ethtool procps # namespaces, links, offloads
 run: iputils-ping iperf3 curl netcat-openbsd # traffic of demo, tests and benchmarks
-run: tcpdump tshark python3-scapy # independent packet decoders for the tests
-run: python3 python3-yaml jq # test scripts
+run: tcpdump tshark # independent packet decoders for the tests
+run: python3-yaml jq # test scripts
 lint: clang-format-19 clang-tidy-19 # style and static analysis
 lint: shellcheck # shell scripts
 qemu: qemu-system-x86 # virtual machines
@@ -86,26 +87,30 @@ if [[ ${#missing[@]} -gt 0 ]]; then
     install --no-install-recommends "${missing[@]}"
 fi
 
-# The guest kernel is unpacked, not installed: the host's own boot menu stays as it is.
+# The guest kernel is unpacked, not installed: the host's own boot menu stays as it is. Of its modules
+# those are kept that a virtual machine on a network, or a tunnel between two, can need.
 fetch_guest_kernel() {
-  [[ -e $guest_dir/vmlinuz && -e $guest_dir/modules/modules.dep ]] && return
+  [[ -e $guest_dir/vmlinuz && -e $guest_dir/modules/kernel/fs/9p ]] && return
   local work package version
   work=$(mktemp -d)
   # shellcheck disable=SC2064  # the directory is known now, not at exit
   trap "rm -rf '$work'" EXIT
+  [[ -n $(apt-cache policy linux-image-amd64) ]] || run_as_root apt-get -q update
   package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)/\1/p' | head -1)
   [[ -n $package ]] || die "apt does not know linux-image-amd64; run apt-get update"
   say "unpacking $package into $guest_dir (kernel of the virtual machines; not installed)"
   (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package")
   dpkg -x "$work"/linux-image-*.deb "$work/root"
   version=$(basename "$work"/root/lib/modules/*)
-  /sbin/depmod -b "$work/root" "$version"
   rm -rf "$guest_dir"
-  mkdir -p "$guest_dir/modules/kernel"
-  # Of 400 MB of modules the guests need a few dozen kilobytes.
+  mkdir -p "$guest_dir/lib/modules/$version"
   (cd "$work/root/lib/modules/$version" &&
-    cp --parents -r modules.dep kernel/drivers/virtio kernel/drivers/net/virtio_net.ko \
-      kernel/drivers/net/net_failover.ko kernel/net/core/failover.ko "$guest_dir/modules/")
+    cp --parents -r modules.order modules.builtin* kernel/net kernel/lib kernel/crypto kernel/arch/x86/crypto \
+      kernel/drivers/virtio kernel/drivers/net/*.ko kernel/drivers/net/vxlan \
+      kernel/fs/9p kernel/fs/netfs kernel/fs/fscache kernel/fs/overlayfs "$guest_dir/lib/modules/$version")
+  ln -s "lib/modules/$version" "$guest_dir/modules"
+  /sbin/depmod -b "$guest_dir" "$version"
+  cp "$work/root/boot/config-$version" "$guest_dir/config"
   cp "$work/root/boot/vmlinuz-$version" "$guest_dir/vmlinuz.part"
   mv "$guest_dir/vmlinuz.part" "$guest_dir/vmlinuz"
 }

@@ -48,8 +48,8 @@ trap : INT
 printf '\001ready 0\n'
 while :; do
   read -r word code || continue
-  echo "$code" | base64 -d > "/tmp/$word"
-  sh "/tmp/$word" </dev/null
+  [ -n "$code" ] || continue
+  echo "$code" | base64 -d > "/tmp/$word" 2>/dev/null && sh "/tmp/$word" </dev/null
   printf '\001%s %d\n' "$word" $?
   rm -f "/tmp/$word"
 done

@@ -225,7 +225,8 @@ Result<Output> RunInVm(const MachinePlan& machine, const std::string& command_li
   const auto deadline = Clock::now() + timeout;
   Shell shell;
   LEMAN_TRY(shell.Connect(SocketPath(machine), Clock::now() + Milliseconds(1000), nullptr));
-  LEMAN_TRY(shell.Send(word + " " + Base64(command_line) + "\n"));
+  // The line break first: whoever hung up before may have left half a line in the machine.
+  LEMAN_TRY(shell.Send("\n" + word + " " + Base64(command_line) + "\n"));
   Output output;
   LEMAN_ASSIGN_OR_RETURN(output.exit_status, shell.ReadAnswer(word, deadline, echo, output.out));
   return output;
