@@ -17,7 +17,7 @@ static __always_inline int is_link_control(const __u8 *mac)
 	       (mac[5] & 0xf0) == 0;
 }
 
-static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_network *net,
+static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_net *net,
 						     const __u8 *mac)
 {
 	struct lm_mac_key key = {.vni = vni};
@@ -33,8 +33,8 @@ static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_
 }
 
 static __always_inline int send_to(struct __sk_buff *skb, const struct lm_config *cfg,
-				   const struct lm_network *net, __u32 vni,
-				   const struct lm_way *way, struct frame *f)
+				   const struct lm_net *net, __u32 vni, const struct lm_way *way,
+				   struct frame *f)
 {
 	if (way->flags & LM_WAY_F_LOCAL) {
 		if (way->ifindex == skb->ifindex)
@@ -47,7 +47,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct lm_config
 }
 
 static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_config *cfg,
-					 const struct lm_network *net, __u32 vni, struct frame *f)
+					 const struct lm_net *net, __u32 vni, struct frame *f)
 {
 	const struct lm_way *way;
 
@@ -69,15 +69,13 @@ static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_
 static __always_inline int from_port(struct __sk_buff *skb, const struct lm_config *cfg,
 				     const struct lm_port *port)
 {
-	struct lm_network *net = bpf_map_lookup_elem(&lm_networks, &port->vni);
+	const struct lm_net *net = &port->net;
 	__u32 packets = packets_of(skb);
 	__u32 bytes = skb->len;
 	struct frame f = {};
 	__u32 slot;
 	int ret;
 
-	if (!net)
-		return -LM_V_VNI;
 	ret = frame_parse(skb, &f);
 	if (ret)
 		return ret;
@@ -102,41 +100,40 @@ static __always_inline int from_port(struct __sk_buff *skb, const struct lm_conf
 static __always_inline int copy_to_vtep(struct __sk_buff *skb, const struct lm_port *port,
 					__u32 index)
 {
-	struct lm_network *net = bpf_map_lookup_elem(&lm_networks, &port->vni);
 	struct lm_flood *flood = bpf_map_lookup_elem(&lm_flood, &port->vni);
 	struct frame f = {};
 	int ret;
 
-	if (!net || !flood)
+	if (!flood)
 		return -LM_V_INTERNAL;
 	if (index >= LM_MAX_FLOOD_VTEPS || index >= flood->n_vteps)
 		return -LM_V_NO_RECEIVER; /* the list has changed since */
 	ret = frame_parse(skb, &f);
 	if (ret)
 		return ret;
-	return encapsulate(skb, net, port->vni, &flood->vteps[index], &f);
+	return encapsulate(skb, &port->net, port->vni, &flood->vteps[index], &f);
 }
 
 /* A packet of an aggregate that was cut on its way to a VTEP or a port. */
 static __always_inline int segmented_rx(struct __sk_buff *skb, const struct lm_config *cfg,
 					__u32 vni)
 {
-	struct lm_network *net = bpf_map_lookup_elem(&lm_networks, &vni);
+	const struct lm_network *network = bpf_map_lookup_elem(&lm_networks, &vni);
 	const struct lm_way *way;
 	struct frame f = {};
 	int ret;
 
-	if (!net)
+	if (!network)
 		return -LM_V_VNI;
 	ret = frame_parse(skb, &f);
 	if (ret)
 		return ret;
-	way = find_way(vni, net, f.eth.h_dest);
+	way = find_way(vni, &network->net, f.eth.h_dest);
 	if (!way)
 		return -LM_V_FDB_MISS;
 	if (way->flags & LM_WAY_F_LOCAL)
 		return deliver(skb, cfg, vni, way, 1);
-	return encapsulate(skb, net, vni, way, &f);
+	return encapsulate(skb, &network->net, vni, way, &f);
 }
 
 static __always_inline int second_pass(struct __sk_buff *skb, const struct lm_config *cfg)

@@ -18,12 +18,11 @@ struct arrival {
 	__u8 pad[3];
 	int peer_ok;
 	struct lm_addr vtep;
-	struct lm_peer peer;
+	const struct lm_sender *sender; /* and its network */
 };
 
 static __always_inline int deliver_frame(struct __sk_buff *skb, const struct lm_config *cfg,
-					 const struct lm_network *net, const struct arrival *a,
-					 const struct frame *f)
+					 const struct arrival *a, const struct frame *f)
 {
 	struct lm_mac_key key = {.vni = a->vni};
 	const struct lm_flood *flood;
@@ -36,7 +35,7 @@ static __always_inline int deliver_frame(struct __sk_buff *skb, const struct lm_
 			return deliver(skb, cfg, a->vni, way, a->peer_ok);
 		if (way)
 			return -LM_V_NOT_LOCAL;
-		if (!(net->flags & LM_NET_F_FLOOD_UNKNOWN))
+		if (!(a->sender->net.flags & LM_NET_F_FLOOD_UNKNOWN))
 			return -LM_V_FDB_MISS;
 	}
 	/* To the ports only: a full mesh of tunnels has a split horizon. */
@@ -53,12 +52,10 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 	__u32 off = o->udp + (__u32)sizeof(struct udphdr);
 	struct lm_vtep_key key = {.addr = o->src};
 	__u8 h[GENEVE_BASE_BYTES];
-	const struct lm_peer *peer;
 	__u32 opt_bytes, critical = 0;
 	int ret;
 
-	if (off + GENEVE_BASE_BYTES > o->udp_end ||
-	    bpf_skb_load_bytes(skb, off, h, GENEVE_BASE_BYTES))
+	if (off + GENEVE_BASE_BYTES > o->udp_end || load_bytes(skb, off, h, GENEVE_BASE_BYTES))
 		return -LM_V_SHORT_HDR;
 	if (GENEVE_VERSION(h) != 0)
 		return -LM_V_VERSION;
@@ -68,19 +65,21 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 
 	a->vni = GENEVE_VNI(h);
 	key.vni = a->vni;
-	peer = bpf_map_lookup_elem(&lm_vteps, &key);
-	ret = walk_options(skb, off + GENEVE_BASE_BYTES, opt_bytes, peer != NULL, &critical);
-	if (ret)
-		return ret;
+	a->sender = bpf_map_lookup_elem(&lm_vteps, &key);
+	if (opt_bytes) {
+		ret = walk_options(skb, off + GENEVE_BASE_BYTES, opt_bytes, a->sender != NULL,
+				   &critical);
+		if (ret)
+			return ret;
+	}
 	if (critical != ((h[1] & GENEVE_F_CRITICAL) ? 1u : 0u))
 		count_event(LM_E_CRITICAL_FLAG);
 	if (h[1] & GENEVE_F_OAM)
 		return -LM_V_OAM;
 	if (GENEVE_PROTO(h) != ETH_P_TEB)
 		return -LM_V_PROTO;
-	if (!peer)
+	if (!a->sender)
 		return bpf_map_lookup_elem(&lm_networks, &a->vni) ? -LM_V_PEER : -LM_V_VNI;
-	a->peer = *peer;
 	a->vtep = o->src;
 	a->tos = o->tos;
 	*inner = off + GENEVE_BASE_BYTES + opt_bytes;
@@ -89,7 +88,6 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 
 static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_config *cfg)
 {
-	struct lm_network *net;
 	struct arrival a = {};
 	struct outer o = {};
 	__u64 room_flags;
@@ -110,9 +108,6 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 	ret = admit(skb, &o, &a, &inner);
 	if (ret)
 		return ret;
-	net = bpf_map_lookup_elem(&lm_networks, &a.vni);
-	if (!net)
-		return -LM_V_VNI;
 
 	ret = decapsulate(skb, &o, inner, room_flags, csum_level, &a.peer_ok);
 	if (ret)
@@ -122,17 +117,17 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 		return ret;
 	if (is_group_mac(f.eth.h_source))
 		return -LM_V_SRC_MAC;
-	ret = tos_decapsulate(skb, net, &f, a.tos);
+	ret = tos_decapsulate(skb, &a.sender->net, &f, a.tos);
 	if (ret)
 		return ret;
 
-	slot = a.peer.slot;
+	slot = a.sender->peer.slot;
 	count_rx(bpf_map_lookup_elem(&lm_peer_stats, &slot), packets_of(skb), skb->len);
-	slot = net->slot;
+	slot = a.sender->net.slot;
 	count_rx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets_of(skb), skb->len);
-	if (net->flags & LM_NET_F_LEARNING)
-		learn(cfg, a.vni, f.eth.h_source, &a.vtep, &a.peer);
-	return deliver_frame(skb, cfg, net, &a, &f);
+	if (a.sender->net.flags & LM_NET_F_LEARNING)
+		learn(cfg, a.vni, f.eth.h_source, &a.vtep, &a.sender->peer);
+	return deliver_frame(skb, cfg, &a, &f);
 }
 
 SEC("tc")

@@ -22,15 +22,14 @@ static __always_inline __u16 udp_csum_field(__u64 sum)
 	return field ? field : 0xffff;
 }
 
-/* Sum over `bytes` (a constant, multiple of 2) of memory as it lies, in network order words. */
-static __always_inline __u64 sum_words(const void *p, __u32 bytes)
+/* Sum over `bytes` (a constant) of whole words of memory, as they lie. */
+static __always_inline __u64 sum_words(const void *p, const __u32 bytes)
 {
-	const __u16 *w = p;
+	const __u32 *w = p;
 	__u64 sum = 0;
 	__u32 i;
-
 #pragma unroll
-	for (i = 0; i < bytes / 2; i++)
+	for (i = 0; i < bytes / 4; i++)
 		sum += w[i];
 	return sum;
 }

@@ -74,8 +74,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 	int shorter;
 	int ret;
 
-	if (o->udp_end < inner + ETH_HDR_BYTES ||
-	    bpf_skb_load_bytes(skb, inner, &eth, ETH_HDR_BYTES))
+	if (o->udp_end < inner + ETH_HDR_BYTES || load_bytes(skb, inner, &eth, ETH_HDR_BYTES))
 		return -LM_V_INNER_SHORT;
 	l3_bytes = o->udp_end - inner - ETH_HDR_BYTES;
 	if (is_cut(skb, inner + ETH_HDR_BYTES, o->udp_end, eth.h_proto))
@@ -96,7 +95,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 		return -LM_V_DECAP;
 	if (csum_level)
 		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
-	if (bpf_skb_store_bytes(skb, 0, &eth, ETH_HDR_BYTES, 0))
+	if (store_bytes(skb, 0, &eth, ETH_HDR_BYTES))
 		return -LM_V_DECAP;
 	if (skb->gso_size)
 		count_event(LM_E_GSO_IN);

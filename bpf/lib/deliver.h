@@ -22,7 +22,8 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct lm_config
 	count_rx(bpf_map_lookup_elem(&lm_port_stats, &slot), packets_of(skb), skb->len);
 	if ((way->flags & LM_WAY_F_PEER) && peer_ok) {
 		/* It was for the other end all the time, not for "some other host". */
-		bpf_skb_change_type(skb, PACKET_HOST);
+		if (skb->pkt_type != PACKET_HOST)
+			bpf_skb_change_type(skb, PACKET_HOST);
 		return (int)bpf_redirect_peer(way->ifindex, 0);
 	}
 	return (int)bpf_redirect(way->ifindex, 0);

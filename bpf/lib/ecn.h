@@ -13,7 +13,7 @@
 #define ECN_CE 0x3
 
 /* Outer TOS of a packet: DSCP by policy or copied, ECN copied or zero. */
-static __always_inline __u8 outer_tos(const struct lm_network *net, __u8 inner_tos, __u32 way_flags)
+static __always_inline __u8 outer_tos(const struct lm_net *net, __u8 inner_tos, __u32 way_flags)
 {
 	__u8 dscp = (net->flags & LM_NET_F_DSCP_COPY) ? inner_tos & (__u8)~ECN_MASK
 						      : (__u8)(net->dscp << 2);
@@ -72,7 +72,7 @@ static __always_inline int set_inner_tos(struct __sk_buff *skb, const struct fra
 }
 
 /* Applies ECN and, for uniform networks, DSCP of the outer header to the frame. 0 or -reason. */
-static __always_inline int tos_decapsulate(struct __sk_buff *skb, const struct lm_network *net,
+static __always_inline int tos_decapsulate(struct __sk_buff *skb, const struct lm_net *net,
 					   const struct frame *f, __u8 outer)
 {
 	__u8 inner = frame_tos(f);

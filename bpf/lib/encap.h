@@ -29,21 +29,52 @@ struct outer6 {
 	__u8 geneve[GENEVE_HDR_BYTES];
 };
 
-/* One number for a flow: from the inner headers, the MACs when there is no IP inside. */
+/* One word more in a hash; the last step spreads what the words left in the low bits. */
+static __always_inline __u32 mix(__u32 hash, __u32 word)
+{
+	hash = (hash ^ word) * 0x9e3779b1;
+	return hash ^ (hash >> 15);
+}
+
+/* The ports, where the packet shows them: fragments of one flow all go without. */
+static __always_inline __u32 port_words(struct __sk_buff *skb, __u32 l4, __u8 proto)
+{
+	__u32 ports = 0;
+
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_SCTP)
+		return 0;
+	return bpf_skb_load_bytes(skb, l4, &ports, 4) ? 0 : ports;
+}
+
+/*
+ * One number for a flow (RFC 8926 section 3.3), the same for every packet of it: the sending
+ * socket's own where there is one, else from the inner headers, from the MACs when there is no IP
+ * inside. Not bpf_get_hash_recalc(): dissecting what is parsed already costs several times as much.
+ */
 static __always_inline __u32 flow_hash(struct __sk_buff *skb, const struct frame *f)
 {
-	__u32 hash = 0;
+	const __u32 *mac = (const __u32 *)&f->eth;
+	__u32 hash = skb->hash;
+	__u32 ports = 0;
+	int i;
 
-	if (frame_is_ip(f))
-		hash = bpf_get_hash_recalc(skb);
-	if (!hash) {
-		const __u16 *w = (const __u16 *)&f->eth;
-		int i;
-
+	if (hash)
+		return hash;
+	if (f->proto == bpf_htons(ETH_P_IP)) {
+		if (!(f->ip4.frag_off & bpf_htons(IP4_MF_OR_OFFSET)))
+			ports = port_words(skb, f->l3 + (f->ip4.ver_ihl & 0xf) * 4u,
+					   f->ip4.protocol);
+		hash = mix(mix(mix(f->ip4.protocol, f->ip4.saddr), f->ip4.daddr), ports);
+	} else if (f->proto == bpf_htons(ETH_P_IPV6)) {
+		ports = port_words(skb, f->l3 + (__u32)sizeof(f->ip6), f->ip6.nexthdr);
+		/* RFC 6437: the flow label tells flows apart whose ports are out of sight. */
+		hash = mix(f->ip6.nexthdr, f->ip6.ver_tc_label & bpf_htonl(0xfffff));
 #pragma unroll
-		for (i = 0; i < ETH_HDR_BYTES / 2; i++)
-			hash = (hash ^ w[i]) * 0x9e3779b1;
-		hash ^= hash >> 15;
+		for (i = 0; i < 4; i++)
+			hash = mix(mix(hash, f->ip6.saddr[i]), f->ip6.daddr[i]);
+		hash = mix(hash, ports);
+	} else {
+		hash = mix(mix(mix(f->eth.h_proto, mac[0]), mac[1]), mac[2]);
 	}
 	return hash;
 }
@@ -55,10 +86,31 @@ static __always_inline __be16 source_port(const struct lm_config *cfg, __u32 has
 	return bpf_htons((__u16)(cfg->sport_min + (((__u64)hash * cfg->sport_count) >> 32)));
 }
 
-static __always_inline void write_geneve(__u8 *g, const struct lm_network *net, __u32 vni)
+/* The options that every packet of a network carries. */
+struct options {
+	const struct lm_network *network; /* NULL: none */
+	__u32 bytes;
+	__u32 critical;
+};
+
+static __always_inline void find_options(const struct lm_net *net, __u32 vni, struct options *o)
 {
-	g[0] = net->options_bytes >> 2;
-	g[1] = net->options_crit ? GENEVE_CRITICAL : 0;
+	o->network = NULL;
+	o->bytes = 0;
+	o->critical = 0;
+	if (!(net->flags & LM_NET_F_OPTIONS))
+		return;
+	o->network = bpf_map_lookup_elem(&lm_networks, &vni);
+	if (!o->network)
+		return;
+	o->bytes = o->network->options_bytes & 0xfc;
+	o->critical = o->network->options_crit;
+}
+
+static __always_inline void write_geneve(__u8 *g, const struct options *opts, __u32 vni)
+{
+	g[0] = (__u8)(opts->bytes >> 2);
+	g[1] = opts->critical ? GENEVE_CRITICAL : 0;
 	g[2] = ETH_P_TEB >> 8;
 	g[3] = ETH_P_TEB & 0xff;
 	g[4] = (__u8)(vni >> 16);
@@ -149,14 +201,14 @@ static __always_inline __u64 tags_sum(const struct frame *f)
 	return sum;
 }
 
-static __always_inline __u64 options_sum(const struct lm_network *net)
+static __always_inline __u64 options_sum(const struct options *opts)
 {
-	__u32 n = net->options_bytes & 0xfc;
+	__u32 n = opts->bytes;
 	__s64 sum;
 
-	if (!n || n > LM_MAX_OPTIONS_BYTES)
+	if (!opts->network || !n || n > LM_MAX_OPTIONS_BYTES)
 		return 0;
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)net->options, n, 0);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)opts->network->options, n, 0);
 	return (__u64)sum & 0xffffffff;
 }
 
@@ -166,22 +218,22 @@ static __always_inline int store_inner_eth(struct __sk_buff *skb, __u32 off, con
 	__be16 type;
 
 	if (!f->n_tags)
-		return (int)bpf_skb_store_bytes(skb, off, &f->eth, ETH_HDR_BYTES, 0);
-	if (bpf_skb_store_bytes(skb, off, &f->eth, 12, 0))
+		return store_bytes(skb, off, &f->eth, ETH_HDR_BYTES);
+	if (store_bytes(skb, off, &f->eth, 12))
 		return -1;
 	off += 12;
 	if (f->n_tags >= 1) {
-		if (bpf_skb_store_bytes(skb, off, &f->tags[0], VLAN_HDR_BYTES, 0))
+		if (store_bytes(skb, off, &f->tags[0], VLAN_HDR_BYTES))
 			return -1;
 		off += VLAN_HDR_BYTES;
 	}
 	if (f->n_tags == 2) {
-		if (bpf_skb_store_bytes(skb, off, &f->tags[1], VLAN_HDR_BYTES, 0))
+		if (store_bytes(skb, off, &f->tags[1], VLAN_HDR_BYTES))
 			return -1;
 		off += VLAN_HDR_BYTES;
 	}
 	type = f->proto;
-	return (int)bpf_skb_store_bytes(skb, off, &type, 2, 0);
+	return store_bytes(skb, off, &type, 2);
 }
 
 /* Makes the room, with an outer Ethernet header before it. 0 or -reason. */
@@ -209,11 +261,11 @@ static __always_inline int make_room(struct __sk_buff *skb, __u32 outer_bytes, _
 					flags))
 			return -LM_V_ENCAP;
 	}
-	return bpf_skb_store_bytes(skb, 0, &eth, ETH_HDR_BYTES, 0) ? -LM_V_ENCAP : 0;
+	return store_bytes(skb, 0, &eth, ETH_HDR_BYTES) ? -LM_V_ENCAP : 0;
 }
 
 static __always_inline int write_outer4(struct __sk_buff *skb, const struct lm_config *cfg,
-					const struct lm_network *net, __u32 vni,
+					const struct options *opts, __u32 vni,
 					const struct lm_way *way, __u32 hash, __u8 tos, __u32 bytes,
 					__u64 payload_sum)
 {
@@ -236,16 +288,16 @@ static __always_inline int write_outer4(struct __sk_buff *skb, const struct lm_c
 	o.udp.source = source_port(cfg, hash);
 	o.udp.dest = cfg->udp_port;
 	o.udp.len = bpf_htons(udp_bytes);
-	write_geneve(o.geneve, net, vni);
+	write_geneve(o.geneve, opts, vni);
 	if (way->flags & LM_WAY_F_CSUM)
 		o.udp.check =
 			udp_csum_field(payload_sum + sum_words(&o.udp, 16) +
 				       pseudo4(o.ip.saddr, o.ip.daddr, IPPROTO_UDP, udp_bytes));
-	return bpf_skb_store_bytes(skb, ETH_HDR_BYTES, &o, sizeof(o), 0) ? -LM_V_ENCAP : 0;
+	return store_bytes(skb, ETH_HDR_BYTES, &o, sizeof(o)) ? -LM_V_ENCAP : 0;
 }
 
 static __always_inline int write_outer6(struct __sk_buff *skb, const struct lm_config *cfg,
-					const struct lm_network *net, __u32 vni,
+					const struct options *opts, __u32 vni,
 					const struct lm_way *way, __u32 hash, __u8 tos, __u32 bytes,
 					__u64 payload_sum)
 {
@@ -263,24 +315,25 @@ static __always_inline int write_outer6(struct __sk_buff *skb, const struct lm_c
 	o.udp.source = source_port(cfg, hash);
 	o.udp.dest = cfg->udp_port;
 	o.udp.len = bpf_htons(udp_bytes);
-	write_geneve(o.geneve, net, vni);
+	write_geneve(o.geneve, opts, vni);
 	if (way->flags & LM_WAY_F_CSUM)
 		o.udp.check =
 			udp_csum_field(payload_sum + sum_words(&o.udp, 16) +
 				       pseudo6(o.ip.saddr, o.ip.daddr, IPPROTO_UDP, udp_bytes));
-	return bpf_skb_store_bytes(skb, ETH_HDR_BYTES, &o, sizeof(o), 0) ? -LM_V_ENCAP : 0;
+	return store_bytes(skb, ETH_HDR_BYTES, &o, sizeof(o)) ? -LM_V_ENCAP : 0;
 }
 
 /* Encapsulates to one VTEP and sends. A TC action or -reason; the frame is spent either way. */
-VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *net, __u32 vni,
+VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_net *net, __u32 vni,
 			      const struct lm_way *way, struct frame *f)
 {
 	__u32 inner_bytes = skb->len + (skb->vlan_present ? VLAN_HDR_BYTES : 0);
 	const struct lm_config *cfg = config();
 	__u32 outer_bytes, l2_bytes, ip_bytes;
 	__u32 packets = packets_of(skb);
-	__u32 options, hash, slot;
 	__u64 payload_sum = 0;
+	struct options opts;
+	__u32 hash, slot;
 	int v6, in_front;
 	__u8 tos;
 	int ret;
@@ -288,7 +341,7 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 	if (!cfg || !net || !way || !f)
 		return -LM_V_INTERNAL;
 	v6 = way->flags & LM_WAY_F_V6;
-	options = net->options_bytes & 0xfc;
+	find_options(net, vni, &opts);
 	in_front = !frame_is_ip(f);
 	hash = flow_hash(skb, f);
 	slot = way->slot;
@@ -301,7 +354,8 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 
 	tos = outer_tos(net, frame_tos(f), way->flags);
 	l2_bytes = ETH_HDR_BYTES + VLAN_HDR_BYTES * f->n_tags;
-	outer_bytes = (v6 ? (__u32)sizeof(struct outer6) : (__u32)sizeof(struct outer4)) + options;
+	outer_bytes =
+		(v6 ? (__u32)sizeof(struct outer6) : (__u32)sizeof(struct outer4)) + opts.bytes;
 	ip_bytes = outer_bytes + inner_bytes;
 
 	if (way->flags & LM_WAY_F_CSUM) {
@@ -312,7 +366,7 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 			return f->n_tags ? -LM_V_GSO : segment_first(skb, cfg, vni);
 		if (ret < 0)
 			return -LM_V_ENCAP;
-		payload_sum += tags_sum(f) + options_sum(net);
+		payload_sum += tags_sum(f) + options_sum(&opts);
 	}
 
 	ret = make_room(skb, outer_bytes, l2_bytes, v6, in_front);
@@ -330,13 +384,14 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_network *ne
 		return ret;
 
 	if (v6)
-		ret = write_outer6(skb, cfg, net, vni, way, hash, tos, ip_bytes, payload_sum);
+		ret = write_outer6(skb, cfg, &opts, vni, way, hash, tos, ip_bytes, payload_sum);
 	else
-		ret = write_outer4(skb, cfg, net, vni, way, hash, tos, ip_bytes, payload_sum);
+		ret = write_outer4(skb, cfg, &opts, vni, way, hash, tos, ip_bytes, payload_sum);
 	if (ret)
 		return ret;
-	if (options && store_some(skb, ETH_HDR_BYTES + outer_bytes - options, net->options, options,
-				  LM_MAX_OPTIONS_BYTES))
+	if (opts.network && opts.bytes &&
+	    store_some(skb, ETH_HDR_BYTES + outer_bytes - opts.bytes, opts.network->options,
+		       opts.bytes, LM_MAX_OPTIONS_BYTES))
 		return -LM_V_ENCAP;
 	/* In front, the frame's own Ethernet header follows already, unless tags go into it. */
 	if (store_inner_eth(skb, ETH_HDR_BYTES + outer_bytes, f))

@@ -12,7 +12,7 @@
  * its own through this program, the last with the frame itself. A TC action or -reason.
  */
 static __always_inline int flood_from_port(struct __sk_buff *skb, const struct lm_config *cfg,
-					   const struct lm_network *net, __u32 vni, struct frame *f)
+					   const struct lm_net *net, __u32 vni, struct frame *f)
 {
 	struct lm_flood *flood = bpf_map_lookup_elem(&lm_flood, &vni);
 	__u32 copies, last, i;

@@ -31,7 +31,7 @@ struct ip6_header {
 };
 
 struct frame {
-	struct ethhdr eth;
+	struct ethhdr eth __attribute__((aligned(4)));
 	__be16 proto; /* EtherType behind the tags */
 	__u16 l3;     /* offset of what follows it; tags in the skb's metadata take no room */
 	__u32 n_tags;
@@ -73,7 +73,7 @@ static __always_inline int frame_parse(struct __sk_buff *skb, struct frame *f)
 
 	f->n_tags = 0;
 	f->l3 = ETH_HDR_BYTES;
-	if (bpf_skb_load_bytes(skb, 0, &f->eth, ETH_HDR_BYTES))
+	if (load_bytes(skb, 0, &f->eth, ETH_HDR_BYTES))
 		return -LM_V_INNER_SHORT;
 	proto = f->eth.h_proto;
 
@@ -104,14 +104,14 @@ static __always_inline int frame_parse(struct __sk_buff *skb, struct frame *f)
 
 	f->proto = proto;
 	if (proto == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, f->l3, &f->ip4, sizeof(f->ip4)))
+		if (load_bytes(skb, f->l3, &f->ip4, sizeof(f->ip4)))
 			return -LM_V_INNER_SHORT;
 		if ((f->ip4.ver_ihl >> 4) != 4 || (f->ip4.ver_ihl & 0xf) < 5)
 			return -LM_V_INNER_SHORT;
 		if (f->l3 + (f->ip4.ver_ihl & 0xf) * 4u > skb->len)
 			return -LM_V_INNER_SHORT;
 	} else if (proto == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, f->l3, &f->ip6, sizeof(f->ip6)))
+		if (load_bytes(skb, f->l3, &f->ip6, sizeof(f->ip6)))
 			return -LM_V_INNER_SHORT;
 		if (bpf_ntohl(f->ip6.ver_tc_label) >> 28 != 6)
 			return -LM_V_INNER_SHORT;

@@ -86,9 +86,6 @@ VERIFIED_ONCE int walk_options(struct __sk_buff *skb, __u32 off, __u32 bytes, __
 
 	if (!s || !critical)
 		return -LM_V_INTERNAL;
-	*critical = 0;
-	if (!bytes)
-		return 0;
 	if (load_some(skb, off, s->bytes, bytes, LM_MAX_OPTIONS_BYTES))
 		return -LM_V_OPT_TRUNC;
 	bpf_loop(MAX_OPTIONS, walk_option, &w, 0);

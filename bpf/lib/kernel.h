@@ -47,6 +47,48 @@
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 
+/* Offsets that are tried without a helper; headers end far below, the verifier wants a bound. */
+#define DIRECT_OFF_MAX 0x7ff
+
+/*
+ * Reads and writes `bytes` (a constant) of a frame. Straight in memory where the bytes are in the
+ * skb's linear part, which saves most of what the helper costs; else by the helper, which also
+ * refuses what is not there. Packet bytes have no alignment; every machine that BPF runs on without
+ * strict alignment reads them in words all the same.
+ */
+static __always_inline int load_bytes(struct __sk_buff *skb, __u32 off, void *to, const __u32 bytes)
+{
+	const __u8 *end = (const __u8 *)(long)skb->data_end;
+	const __u8 *from = (const __u8 *)(long)skb->data;
+
+	barrier_var(off); /* or the bound is checked in one register and another one is added */
+	if (off <= DIRECT_OFF_MAX) {
+		from += off;
+		if (from + bytes <= end) {
+			memcpy(to, __builtin_assume_aligned(from, 8), bytes);
+			return 0;
+		}
+	}
+	return (int)bpf_skb_load_bytes(skb, off, to, bytes);
+}
+
+static __always_inline int store_bytes(struct __sk_buff *skb, __u32 off, const void *from,
+				       const __u32 bytes)
+{
+	const __u8 *end = (const __u8 *)(long)skb->data_end;
+	__u8 *to = (__u8 *)(long)skb->data;
+
+	barrier_var(off);
+	if (off <= DIRECT_OFF_MAX) {
+		to += off;
+		if (to + bytes <= end) {
+			memcpy(__builtin_assume_aligned(to, 8), from, bytes);
+			return 0;
+		}
+	}
+	return (int)bpf_skb_store_bytes(skb, off, from, bytes, 0);
+}
+
 /*
  * Copies of a size known only at run time, 1..max with max a constant. The size goes through "less
  * one" because Linux 6.1 does not learn from a comparison with zero that it is at least one. Any

@@ -96,7 +96,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__type(key, struct lm_vtep_key);
-	__type(value, struct lm_peer);
+	__type(value, struct lm_sender);
 } lm_vteps SEC(".maps");
 
 struct {

@@ -29,7 +29,7 @@ static __always_inline int outer_ipv4(struct __sk_buff *skb, const struct lm_con
 	struct ip4_header ip;
 	__u32 ihl;
 
-	if (bpf_skb_load_bytes(skb, l3, &ip, sizeof(ip)))
+	if (load_bytes(skb, l3, &ip, sizeof(ip)))
 		return NOT_GENEVE;
 	ihl = (ip.ver_ihl & 0xf) * 4u;
 	if (ip.protocol != IPPROTO_UDP || (ip.ver_ihl >> 4) != 4 || ihl < 20 || !cfg->local4 ||
@@ -65,7 +65,7 @@ static __always_inline int outer_ipv6(struct __sk_buff *skb, const struct lm_con
 	__u32 off, i;
 	__u8 next;
 
-	if (bpf_skb_load_bytes(skb, l3, &ip, sizeof(ip)))
+	if (load_bytes(skb, l3, &ip, sizeof(ip)))
 		return NOT_GENEVE;
 	next = ip.nexthdr;
 	if (bpf_ntohl(ip.ver_tc_label) >> 28 != 6)
@@ -122,11 +122,11 @@ static __always_inline int outer_parse(struct __sk_buff *skb, const struct lm_co
 	__be16 proto;
 	int ret;
 
-	if (bpf_skb_load_bytes(skb, 12, &proto, 2))
+	if (load_bytes(skb, 12, &proto, 2))
 		return NOT_GENEVE;
 	if (is_vlan(proto)) {
 		l3 += VLAN_HDR_BYTES;
-		if (bpf_skb_load_bytes(skb, 16, &proto, 2))
+		if (load_bytes(skb, 16, &proto, 2))
 			return NOT_GENEVE;
 	}
 	if (proto == bpf_htons(ETH_P_IP))
@@ -137,7 +137,7 @@ static __always_inline int outer_parse(struct __sk_buff *skb, const struct lm_co
 		ret = NOT_GENEVE;
 	if (ret)
 		return ret;
-	if (bpf_skb_load_bytes(skb, o->udp, &udp, sizeof(udp)))
+	if (load_bytes(skb, o->udp, &udp, sizeof(udp)))
 		return NOT_GENEVE;
 	if (udp.dest != cfg->udp_port)
 		return NOT_GENEVE;

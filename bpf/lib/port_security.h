@@ -73,7 +73,8 @@ static __always_inline int port_has_v6(struct __sk_buff *skb, const struct lm_po
 	return port_has(skb, &addr);
 }
 
-static __always_inline int check_ipv4(struct __sk_buff *skb, const struct frame *f)
+static __always_inline int check_ipv4(struct __sk_buff *skb, const struct lm_port *port,
+				      const struct frame *f)
 {
 	__be16 ports[2];
 
@@ -86,6 +87,8 @@ static __always_inline int check_ipv4(struct __sk_buff *skb, const struct frame 
 			return 0;
 		return -LM_V_PORT_IP;
 	}
+	if (f->ip4.saddr == port->addr4)
+		return 0;
 	return port_has_v4(skb, f->ip4.saddr) ? 0 : -LM_V_PORT_IP;
 }
 
@@ -192,7 +195,7 @@ VERIFIED_ONCE int port_security(struct __sk_buff *skb, const struct lm_port *por
 	if (!same_mac(f->eth.h_source, port->mac))
 		return -LM_V_PORT_MAC;
 	if (f->proto == bpf_htons(ETH_P_IP))
-		return check_ipv4(skb, f);
+		return check_ipv4(skb, port, f);
 	if (f->proto == bpf_htons(ETH_P_IPV6))
 		return check_ipv6(skb, port, f);
 	if (f->proto == bpf_htons(ETH_P_ARP) || f->proto == bpf_htons(ETH_P_RARP))

@@ -154,7 +154,7 @@ static __always_inline int store_answer6(struct __sk_buff *skb, const struct fra
 }
 
 /* Turns the frame into the answer and sends it back to its port. A TC action, or -TOO_BIG. */
-VERIFIED_ONCE int answer_too_big(struct __sk_buff *skb, const struct lm_network *net,
+VERIFIED_ONCE int answer_too_big(struct __sk_buff *skb, const struct lm_net *net,
 				 const struct frame *f)
 {
 	__u32 quote, room;

@@ -42,8 +42,8 @@ lm_config EncodeConfig(const model::HostProgram& program, std::uint32_t learn_li
   return config;
 }
 
-lm_network EncodeNetwork(const model::NetworkProgram& network, std::uint32_t slot) {
-  lm_network out{};
+lm_net EncodeNet(const model::NetworkProgram& network, std::uint32_t slot) {
+  lm_net out{};
   out.slot = slot;
   unsigned flags = 0;
   flags |= network.learning ? LM_NET_F_LEARNING : 0U;
@@ -52,9 +52,16 @@ lm_network EncodeNetwork(const model::NetworkProgram& network, std::uint32_t slo
   flags |= network.dscp_uniform ? LM_NET_F_DSCP_UNIFORM : 0U;
   flags |= network.link_control ? LM_NET_F_LINK_CONTROL : 0U;
   flags |= network.icmp_too_big ? 0U : LM_NET_F_NO_ICMP;
+  flags |= network.options.empty() ? 0U : LM_NET_F_OPTIONS;
   out.flags = static_cast<__u16>(flags);
   out.mtu = network.mtu;
   out.dscp = network.dscp;
+  return out;
+}
+
+lm_network EncodeNetwork(const model::NetworkProgram& network, const lm_net& net) {
+  lm_network out{};
+  out.net = net;
   const std::size_t bytes = std::min<std::size_t>(network.options.size(), LM_MAX_OPTIONS_BYTES);
   out.options_bytes = static_cast<__u8>(bytes);
   out.options_crit = network.options_critical ? 1 : 0;
@@ -62,10 +69,27 @@ lm_network EncodeNetwork(const model::NetworkProgram& network, std::uint32_t slo
   return out;
 }
 
-lm_port EncodePort(const model::LocalPort& port, Vni vni, std::uint32_t slot, bool made_hook) {
+namespace {
+
+__be32 FirstAddress4(const model::LocalPort& port) {
+  __be32 address = 0;
+  const auto first = std::find_if(port.addresses.begin(), port.addresses.end(),
+                                  [](const IpAddress& candidate) { return candidate.IsV4(); });
+  if (first != port.addresses.end()) {
+    std::memcpy(&address, first->bytes().data() + 12, sizeof(address));
+  }
+  return address;
+}
+
+}  // namespace
+
+lm_port EncodePort(const model::LocalPort& port, Vni vni, const lm_net& net, std::uint32_t slot,
+                   bool made_hook) {
   lm_port out{};
   out.vni = vni.value();
   out.slot = slot;
+  out.addr4 = FirstAddress4(port);
+  out.net = net;
   std::memcpy(out.mac, port.mac.bytes().data(), sizeof(out.mac));
   unsigned flags = 0;
   flags |= port.port_security ? LM_PORT_F_SECURITY : 0U;

@@ -13,9 +13,10 @@ namespace leman {
 
 [[nodiscard]] lm_config EncodeConfig(const model::HostProgram& program, std::uint32_t learn_limit,
                                      std::uint32_t magic);
-[[nodiscard]] lm_network EncodeNetwork(const model::NetworkProgram& network, std::uint32_t slot);
-[[nodiscard]] lm_port EncodePort(const model::LocalPort& port, Vni vni, std::uint32_t slot,
-                                 bool made_hook);
+[[nodiscard]] lm_net EncodeNet(const model::NetworkProgram& network, std::uint32_t slot);
+[[nodiscard]] lm_network EncodeNetwork(const model::NetworkProgram& network, const lm_net& net);
+[[nodiscard]] lm_port EncodePort(const model::LocalPort& port, Vni vni, const lm_net& net,
+                                 std::uint32_t slot, bool made_hook);
 [[nodiscard]] std::uint32_t WayFlags(const model::VtepWay& way);
 [[nodiscard]] lm_way EncodeRemote(const model::VtepWay& way, std::uint32_t slot);
 [[nodiscard]] lm_way EncodeLocal(const model::LocalPort& port, std::uint32_t slot);

@@ -69,7 +69,7 @@ Status KernelDataplane::TakeOver() {
   }
   for (const auto& [vni, network] : networks_.held()) {
     if (const auto known = Vni::From(vni)) {
-      network_slots_.Seed(*known, network.slot);
+      network_slots_.Seed(*known, network.net.slot);
     }
   }
   for (const auto& [address, peer] : peers_.held()) {
@@ -160,16 +160,16 @@ void KernelDataplane::EmitFlood(const Network& network, ApplyReport* /*report*/)
 void KernelDataplane::EmitNetwork(const Network& network, ApplyReport* report) {
   bool fresh = false;
   const auto network_slot = network_slots_.Take(network.vni, &fresh);
-  networks_.Want(network.vni.value(),
-                 EncodeNetwork(network, Slot("networks", network_slot, fresh,
-                                             objects_->maps().net_stats, report)));
+  const lm_net net =
+      EncodeNet(network, Slot("networks", network_slot, fresh, objects_->maps().net_stats, report));
+  networks_.Want(network.vni.value(), EncodeNetwork(network, net));
   std::map<std::uint32_t, const model::LocalPort*> by_ifindex;
   for (const model::LocalPort& port : network.ports) {
     const auto taken = port_slots_.Take(port.ifindex, &fresh);
     const std::uint32_t slot = Slot("ports", taken, fresh, objects_->maps().port_stats, report);
     by_ifindex.emplace(port.ifindex, &port);
     ports_.Want(port.ifindex,
-                EncodePort(port, network.vni, slot, made_hooks_.contains(port.ifindex)));
+                EncodePort(port, network.vni, net, slot, made_hooks_.contains(port.ifindex)));
     for (const IpAddress& address : port.addresses) {
       port_addrs_.Want(PortAddressKey(port.ifindex, address), 1);
     }
@@ -187,8 +187,10 @@ void KernelDataplane::EmitNetwork(const Network& network, ApplyReport* report) {
     neigh_.Want(NeighbourKey(network.vni, entry.address), EncodeNeighbour(entry.mac));
   }
   for (const model::VtepWay& vtep : network.vteps) {
-    vteps_.Want(VtepKey(network.vni, vtep.address),
-                {.slot = peer_slots_.Find(vtep.address).value_or(0), .flags = WayFlags(vtep)});
+    vteps_.Want(
+        VtepKey(network.vni, vtep.address),
+        {.peer = {.slot = peer_slots_.Find(vtep.address).value_or(0), .flags = WayFlags(vtep)},
+         .net = net});
   }
   EmitFlood(network, report);
 }

@@ -73,7 +73,7 @@ class KernelDataplane : public Dataplane {
   SyncedMap<lm_mac_key, lm_way> fdb_;
   SyncedMap<lm_neigh_key, lm_neigh> neigh_;
   SyncedMap<lm_addr, lm_peer> peers_;
-  SyncedMap<lm_vtep_key, lm_peer> vteps_;
+  SyncedMap<lm_vtep_key, lm_sender> vteps_;
   SyncedMap<std::uint32_t, lm_flood> flood_;
   SyncedMap<lm_opt_key, lm_known_opt> known_opts_;
 

@@ -28,7 +28,7 @@ struct Maps {
   BpfMap<std::uint32_t, std::uint64_t> learn_count;
   BpfMap<lm_neigh_key, lm_neigh> neigh;
   BpfMap<lm_addr, lm_peer> peers;
-  BpfMap<lm_vtep_key, lm_peer> vteps;
+  BpfMap<lm_vtep_key, lm_sender> vteps;
   BpfMap<std::uint32_t, lm_flood> flood;
   BpfMap<lm_opt_key, lm_known_opt> known_opts;
   CounterMap<lm_count> opt_stats;

@@ -22,9 +22,9 @@ ip link set lo up
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp TERM=dumb OUT=/mnt/out
 export LEMAN_GUEST=1 MODPROBE=/run/modprobe
+dmesg -n 1
 bash /mnt/out/.command
 echo $? >/mnt/out/.status
 sync
-dmesg -n 1
 echo o >/proc/sysrq-trigger
 sleep 10

@@ -56,18 +56,21 @@ const Type kConfig{
      MEMBER(lm_config, seg_ifindex), MEMBER(lm_config, seg_rx_ifindex), MEMBER(lm_config, magic),
      MEMBER(lm_config, learn_limit), MEMBER(lm_config, ttl), MEMBER(lm_config, made_hooks),
      MEMBER(lm_config, pad)}};
-const Type kPort{
-    "lm_port",
-    sizeof(lm_port),
-    {MEMBER(lm_port, vni), MEMBER(lm_port, slot), MEMBER(lm_port, mac), MEMBER(lm_port, flags)}};
+const Type kNet{"lm_net",
+                sizeof(lm_net),
+                {MEMBER(lm_net, slot), MEMBER(lm_net, flags), MEMBER(lm_net, mtu),
+                 MEMBER(lm_net, dscp), MEMBER(lm_net, pad)}};
+const Type kPort{"lm_port",
+                 sizeof(lm_port),
+                 {MEMBER(lm_port, vni), MEMBER(lm_port, slot), MEMBER(lm_port, mac),
+                  MEMBER(lm_port, flags), MEMBER(lm_port, addr4), MEMBER(lm_port, net)}};
 const Type kPortAddrKey{"lm_port_addr_key",
                         sizeof(lm_port_addr_key),
                         {MEMBER(lm_port_addr_key, ifindex), MEMBER(lm_port_addr_key, addr)}};
 const Type kNetwork{
     "lm_network",
     sizeof(lm_network),
-    {MEMBER(lm_network, slot), MEMBER(lm_network, flags), MEMBER(lm_network, mtu),
-     MEMBER(lm_network, dscp), MEMBER(lm_network, options_bytes), MEMBER(lm_network, options_crit),
+    {MEMBER(lm_network, net), MEMBER(lm_network, options_bytes), MEMBER(lm_network, options_crit),
      MEMBER(lm_network, pad), MEMBER(lm_network, options)}};
 const Type kMacKey{"lm_mac_key",
                    sizeof(lm_mac_key),
@@ -84,6 +87,8 @@ const Type kNeighKey{
     "lm_neigh_key", sizeof(lm_neigh_key), {MEMBER(lm_neigh_key, vni), MEMBER(lm_neigh_key, addr)}};
 const Type kNeigh{"lm_neigh", sizeof(lm_neigh), {MEMBER(lm_neigh, mac), MEMBER(lm_neigh, pad)}};
 const Type kPeer{"lm_peer", sizeof(lm_peer), {MEMBER(lm_peer, slot), MEMBER(lm_peer, flags)}};
+const Type kSender{
+    "lm_sender", sizeof(lm_sender), {MEMBER(lm_sender, peer), MEMBER(lm_sender, net)}};
 const Type kVtepKey{
     "lm_vtep_key", sizeof(lm_vtep_key), {MEMBER(lm_vtep_key, vni), MEMBER(lm_vtep_key, addr)}};
 const Type kFlood{"lm_flood",
@@ -121,7 +126,7 @@ const std::map<std::string, MapTypes> kMaps = {
     {"lm_learn_count", {kU32, kU64}},
     {"lm_neigh", {kNeighKey, kNeigh}},
     {"lm_peers", {kAddr, kPeer}},
-    {"lm_vteps", {kVtepKey, kPeer}},
+    {"lm_vteps", {kVtepKey, kSender}},
     {"lm_flood", {kU32, kFlood}},
     {"lm_known_opts", {kOptKey, kKnownOpt}},
     {"lm_opt_stats", {kOptKey, kCount}},

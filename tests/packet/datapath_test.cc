@@ -66,6 +66,10 @@ std::string FreshPinRoot() {
   return kBpffs + kPinPrefix + std::to_string(getpid()) + "-" + std::to_string(++count);
 }
 
+std::string PinPath(const std::string& pin_root, const std::string& name) {
+  return pin_root + "/v" + std::to_string(LM_ABI_VERSION) + "/" + name;
+}
+
 void RemovePins(const std::string& pin_root) {
   const Status removed = DetachDataplane(pin_root);
   EXPECT_TRUE(removed.ok()) << removed.error().message();
@@ -83,8 +87,8 @@ void DatapathTest::SetUpTestSuite() {
   auto opened = OpenDataplane(options);
   ASSERT_TRUE(opened.ok()) << opened.error().message();
   g_suite->dataplane = std::move(opened).value();
-  g_suite->port_program = Fd(bpf_obj_get((g_suite->pin_root + "/v1/port_rx").c_str()));
-  g_suite->underlay_program = Fd(bpf_obj_get((g_suite->pin_root + "/v1/underlay_rx").c_str()));
+  g_suite->port_program = Fd(bpf_obj_get(PinPath(g_suite->pin_root, "port_rx").c_str()));
+  g_suite->underlay_program = Fd(bpf_obj_get(PinPath(g_suite->pin_root, "underlay_rx").c_str()));
   ASSERT_TRUE(g_suite->port_program.valid() && g_suite->underlay_program.valid());
   Configure();
 }
@@ -112,7 +116,7 @@ void DatapathTest::ApplyProgram(const model::HostProgram& program) {
 }
 
 void DatapathTest::SetLearnLimit(std::uint32_t limit) {
-  const Fd map(bpf_obj_get((g_suite->pin_root + "/v1/lm_config").c_str()));
+  const Fd map(bpf_obj_get(PinPath(g_suite->pin_root, "lm_config").c_str()));
   ASSERT_TRUE(map.valid());
   const std::uint32_t zero = 0;
   lm_config config{};

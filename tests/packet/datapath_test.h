@@ -71,6 +71,9 @@ class DatapathTest : public testing::Test {
 
 // "/sys/fs/bpf/leman-test-PID-N", another one at each call.
 [[nodiscard]] std::string FreshPinRoot();
+// A program or map of the current ABI version, as the agent pins it.
+[[nodiscard]] std::string PinPath(const std::string& pin_root, const std::string& name);
+
 // Takes everything away that a test left under `pin_root`.
 void RemovePins(const std::string& pin_root);
 

@@ -102,7 +102,7 @@ TEST_F(Learn, SeenAgainIsNotLearnedAgain) {
 // The age is taken back at most once a second, and only by a frame.
 TEST_F(Learn, FramesKeepAMacYoung) {
   (void)Arrive("from_0_at_101");
-  const Fd map(bpf_obj_get((pin_root() + "/v1/lm_learned").c_str()));
+  const Fd map(bpf_obj_get(PinPath(pin_root(), "lm_learned").c_str()));
   ASSERT_TRUE(map.valid());
   std::array<std::uint8_t, 12> key{};
   std::array<std::uint8_t, 40> value{};

@@ -51,7 +51,7 @@ class Reconcile : public testing::Test {
   }
 
   [[nodiscard]] Fd Map(const std::string& name) const {
-    Fd map(bpf_obj_get((options_.pin_root + "/v1/" + name).c_str()));
+    Fd map(bpf_obj_get(PinPath(options_.pin_root, name).c_str()));
     EXPECT_TRUE(map.valid()) << name;
     return map;
   }
@@ -113,7 +113,8 @@ TEST_F(Reconcile, OneEntryIsOneChange) {
   ExpectReport(Apply({{"neighbours", {{"10.0.1.10", "aa:bb:cc:dd:ee:ff"}}}}), 1, 0, 0, 0);
   ExpectReport(Apply({{"neighbours", {{"10.0.1.10", "aa:bb:cc:dd:ee:fe"}}}}), 0, 1, 0, 0);
   ExpectReport(Apply(), 0, 0, 1, 0);
-  ExpectReport(Apply({{"mtu", 1400}}), 0, 1, 0, 0);
+  // What packets need of the network stands with its two ports and two VTEPs as well.
+  ExpectReport(Apply({{"mtu", 1400}}), 0, 5, 0, 0);
   ExpectReport(Apply({{"mtu", 1400}, {"known", {{0xff00, 1, 4}}}}), 1, 0, 0, 0);
   ExpectReport(Apply({{"mtu", 1400}, {"known", {{0xff00, 1, 8}}}}), 0, 1, 0, 0);
   ExpectReport(Apply({{"mtu", 1400}}), 0, 0, 1, 0);
@@ -285,7 +286,7 @@ TEST_F(Reconcile, DetachLeavesWhatOthersMade) {
   Apply();
   const auto foreign = [this](const std::string& device) {
     (void)lab_.Run("tc filter add dev " + device + " ingress pref 7 bpf direct-action pinned " +
-                   options_.pin_root + "/v1/port_rx");
+                   PinPath(options_.pin_root, "port_rx"));
   };
   foreign("port-a");
   foreign("port-b");  // added to the qdisc that we made

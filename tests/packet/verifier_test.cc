@@ -2,11 +2,16 @@
 // committed.
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
+#include <sys/utsname.h>
 
+#include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <regex>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "port_rx.skel.h"
@@ -36,19 +41,34 @@ long ProcessedInstructions(bpf_object* object, bpf_program* program, std::string
   return std::stol(found[1]);
 }
 
-// Program → instructions.
+using Version = std::pair<int, int>;
+
+Version RunningKernel() {
+  utsname about{};
+  uname(&about);
+  Version version{};
+  std::sscanf(static_cast<const char*>(about.release), "%d.%d", &version.first, &version.second);
+  return version;
+}
+
+// Program → instructions, of the newest kernel listed that is not newer than the running one: each
+// kernel's verifier prunes in its own way.
 std::map<std::string, long> Budget() {
-  std::map<std::string, long> budget;
+  std::map<Version, std::map<std::string, long>> by_kernel;
   std::ifstream file(VERIFIER_BUDGET);
   std::string line;
   while (std::getline(file, line)) {
-    if (line.empty() || line[0] == '#') {
-      continue;
+    Version kernel{};
+    char dot = 0;
+    std::string program;
+    long instructions = 0;
+    std::istringstream words(line);
+    if (words >> kernel.first >> dot >> kernel.second >> program >> instructions) {
+      by_kernel[kernel][program] = instructions;
     }
-    const auto blank = line.find(' ');
-    budget[line.substr(0, blank)] = std::stol(line.substr(blank + 1));
   }
-  return budget;
+  const auto next = by_kernel.upper_bound(RunningKernel());
+  return next == by_kernel.begin() ? std::map<std::string, long>() : std::prev(next)->second;
 }
 
 void CheckBudget(const std::string& name, bpf_object* object, bpf_program* program) {

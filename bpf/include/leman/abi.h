@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define LM_ABI_VERSION 1
+#define LM_ABI_VERSION 2
 
 #ifdef __cplusplus
 #include <type_traits>
@@ -139,6 +139,27 @@ struct lm_config {
 };
 LM_ASSERT_ABI(struct lm_config, 52);
 
+/*
+ * What a packet needs of its network. It stands in the entries that are looked up anyway, the
+ * port's and the sender's, so that no packet pays for a look-up of the network itself.
+ */
+#define LM_NET_F_LEARNING 0x1	   /* learn MACs from the wire */
+#define LM_NET_F_FLOOD_UNKNOWN 0x2 /* unknown unicast is replicated, not dropped */
+#define LM_NET_F_DSCP_COPY 0x4	   /* outer DSCP from the inner header, else the fixed value */
+#define LM_NET_F_DSCP_UNIFORM 0x8  /* inner DSCP from the outer header at decapsulation */
+#define LM_NET_F_LINK_CONTROL 0x10 /* carry 01:80:c2:00:00:0x */
+#define LM_NET_F_NO_ICMP 0x20	   /* too-big packets are dropped without an answer */
+#define LM_NET_F_OPTIONS 0x40	   /* lm_networks has options for every packet */
+
+struct lm_net {
+	__u32 slot; /* of lm_net_stats */
+	__u16 flags;
+	__u16 mtu; /* largest inner IP packet, bytes */
+	__u8 dscp; /* 0..63 */
+	__u8 pad[3];
+};
+LM_ASSERT_ABI(struct lm_net, 12);
+
 /* lm_ports: __u32 ifindex -> struct lm_port. */
 #define LM_PORT_F_SECURITY 0x1	/* source MAC and addresses must be the port's own */
 #define LM_PORT_F_PEER 0x2	/* veth, other end in another namespace: bpf_redirect_peer */
@@ -150,10 +171,12 @@ struct lm_port {
 	__u32 slot; /* of lm_port_stats */
 	__u8 mac[6];
 	__u16 flags;
+	__be32 addr4; /* the first of its IPv4 addresses, 0 if none */
+	struct lm_net net;
 };
-LM_ASSERT_ABI(struct lm_port, 16);
+LM_ASSERT_ABI(struct lm_port, 32);
 
-/* lm_port_addrs: addresses that a port may use as source. Value: one byte, 1. */
+/* lm_port_addrs: all addresses that a port may use as source. Value: one byte, 1. */
 struct lm_port_addr_key {
 	__u32 ifindex;
 	struct lm_addr addr;
@@ -161,24 +184,14 @@ struct lm_port_addr_key {
 LM_ASSERT_ABI(struct lm_port_addr_key, 20);
 
 /* lm_networks: __u32 vni -> struct lm_network. */
-#define LM_NET_F_LEARNING 0x1	   /* learn MACs from the wire */
-#define LM_NET_F_FLOOD_UNKNOWN 0x2 /* unknown unicast is replicated, not dropped */
-#define LM_NET_F_DSCP_COPY 0x4	   /* outer DSCP from the inner header, else the fixed value */
-#define LM_NET_F_DSCP_UNIFORM 0x8  /* inner DSCP from the outer header at decapsulation */
-#define LM_NET_F_LINK_CONTROL 0x10 /* carry 01:80:c2:00:00:0x */
-#define LM_NET_F_NO_ICMP 0x20	   /* too-big packets are dropped without an answer */
-
 struct lm_network {
-	__u32 slot; /* of lm_net_stats */
-	__u16 flags;
-	__u16 mtu;	    /* largest inner IP packet, bytes */
-	__u8 dscp;	    /* 0..63 */
+	struct lm_net net;
 	__u8 options_bytes; /* 0..252, multiple of 4 */
 	__u8 options_crit;  /* 1: a critical option is among them */
-	__u8 pad;
+	__u8 pad[2];
 	__u8 options[LM_MAX_OPTIONS_BYTES]; /* in wire form */
 };
-LM_ASSERT_ABI(struct lm_network, 264);
+LM_ASSERT_ABI(struct lm_network, 268);
 
 /* Flags of a way to a VTEP, in lm_fdb, lm_learned, lm_flood, lm_peers, lm_vteps. */
 #define LM_WAY_F_V6 0x1		/* outer IPv6 */
@@ -227,12 +240,18 @@ struct lm_neigh {
 LM_ASSERT_ABI(struct lm_neigh, 8);
 
 /* lm_peers: struct lm_addr -> struct lm_peer, every VTEP this host may talk to.
- * lm_vteps: struct lm_vtep_key -> struct lm_peer, VTEPs that may send into a network. */
+ * lm_vteps: struct lm_vtep_key -> struct lm_sender, VTEPs that may send into a network. */
 struct lm_peer {
 	__u32 slot; /* of lm_peer_stats */
 	__u32 flags;
 };
 LM_ASSERT_ABI(struct lm_peer, 8);
+
+struct lm_sender {
+	struct lm_peer peer;
+	struct lm_net net;
+};
+LM_ASSERT_ABI(struct lm_sender, 20);
 
 struct lm_vtep_key {
 	__u32 vni;
