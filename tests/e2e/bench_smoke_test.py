@@ -16,7 +16,7 @@ class BenchSmokeTest(unittest.TestCase):
             figures = json.load(file)
         self.assertEqual(len(figures["targets"]), 2)
         for way in ("bare veth", "Leman"):
-            for measure in ("tcp", "tcp4", "udp64", "ping"):
+            for measure in ("tcp", "tcp4", "udp64", "udp512", "udp1400", "ping", "tcp_rr", "tcp_crr"):
                 self.assertGreater(figures["ways"][way][measure]["median"], 0, (way, measure))
         self.assertIn("ratio to bare veth", done.stdout)
 
