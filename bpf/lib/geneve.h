@@ -63,10 +63,13 @@ static long walk_option(__u32 i __attribute__((unused)), struct option_walk *w)
 		count_option(&key, 4 + words * 4u);
 	if (key.type & OPT_CRITICAL)
 		w->critical = 1;
-	/* Later faults do not hide an overrun: the walk goes on to the end. */
+	/*
+	 * One packet has one reason, however its options are ordered: an overrun before a wrong
+	 * length before an unknown critical one. So the walk goes on to the end.
+	 */
 	known = bpf_map_lookup_elem(&lm_known_opts, &key);
 	if (known) {
-		if (known->words != LM_OPT_ANY_LENGTH && known->words != words && !w->result)
+		if (known->words != LM_OPT_ANY_LENGTH && known->words != words)
 			w->result = -LM_V_OPT_KNOWN_LEN;
 	} else if ((key.type & OPT_CRITICAL) && !w->result) {
 		w->result = -LM_V_OPT_CRIT;

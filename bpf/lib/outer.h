@@ -95,6 +95,9 @@ static __always_inline int outer_ipv6(struct __sk_buff *skb, const struct lm_con
 			off += 8;
 		} else if (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING ||
 			   next == IPPROTO_DSTOPTS) {
+			/* Segments left: we are a waypoint, and that is the stack's business. */
+			if (next == IPPROTO_ROUTING && (ext.frag_off & bpf_htons(0xff)))
+				return NOT_GENEVE;
 			off += (ext.words8 + 1u) * 8;
 		} else {
 			return NOT_GENEVE;
@@ -152,6 +155,8 @@ static __always_inline int outer_parse(struct __sk_buff *skb, const struct lm_co
 	}
 	if (o->ip_end > skb->len || o->ip_end < o->udp)
 		return -LM_V_OUTER_LEN;
+	if (o->ip_end < o->udp + 4)
+		return NOT_GENEVE; /* the port that was read is not the datagram's */
 	if (!sound)
 		return -LM_V_OUTER_IPCSUM;
 	if (o->fragment)
