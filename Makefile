@@ -21,7 +21,8 @@ demo-qemu: setup-run build ## The same with two real virtual machines
 	@tools/setup.sh qemu
 	@$(SUDO) $(BUILD)/src/cli/leman demo --kind qemu $(DEMO)
 
-test: setup-run build ## All tests: unit, packet, verifier, e2e, scale
+test: setup-run build ## All tests: unit, packet, verifier, e2e, guest (Linux 6.1 in QEMU), scale
+	@tools/setup.sh qemu
 	@tools/test.sh $(BUILD)
 
 bench: setup-run build ## Side by side with Linux geneve, OVS, VXLAN and bare veth

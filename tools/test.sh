@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 build=${1:-build/release}
 shift || true
 labels=("$@")
-[[ ${#labels[@]} -gt 0 ]] || labels=(unit packet verifier e2e scale)
+[[ ${#labels[@]} -gt 0 ]] || labels=(unit packet verifier e2e guest scale)
 results=$build/test-results
 timeout_seconds=120 # of one test that does not say otherwise
 

@@ -226,7 +226,9 @@ grpc::Status ApiService::ListPeers(grpc::ServerContext* /*context*/,
     v1::Peer* entry = response->add_peers();
     entry->set_address(way.address.ToString());
     entry->set_networks(networks[way.address]);
-    entry->set_udp_checksum(way.udp_checksum ? "required" : "zero");
+    entry->set_udp_checksum(!way.udp_checksum  ? "zero"
+                            : way.accept_zero6 ? "accept_zero"
+                                               : "required");
     entry->set_ecn_compatibility(way.ecn_compatibility);
     SetTraffic(dataplane->PeerTraffic(way.address), entry->mutable_traffic());
   }

@@ -213,16 +213,20 @@ TEST(Compile, WaysFollowThePeers) {
   state.peers = {{Ip("2001:db8::3"), UdpChecksum::kZero, false},
                  {Ip("192.0.2.4"), UdpChecksum::kRequired, true},
                  {Ip("192.0.2.5"), UdpChecksum::kZero, false},
+                 {Ip("192.0.2.6"), UdpChecksum::kAcceptZero, false},
+                 {Ip("2001:db8::4"), UdpChecksum::kAcceptZero, false},
                  {Ip("192.0.2.99"), UdpChecksum::kZero, false}};
   Change(state, 0).remotes.clear();
-  Change(state, 0).vteps = {Ip("192.0.2.2"), Ip("192.0.2.4"), Ip("192.0.2.5"), Ip("2001:db8::2"),
-                            Ip("2001:db8::3")};
+  Change(state, 0).vteps = {Ip("192.0.2.2"),   Ip("192.0.2.4"),   Ip("192.0.2.5"),  Ip("192.0.2.6"),
+                            Ip("2001:db8::2"), Ip("2001:db8::3"), Ip("2001:db8::4")};
   const Compilation result = Compile(state, SmallFacts(), nullptr);
   EXPECT_THAT(result.program.peers, ElementsAre(VtepWay{Ip("192.0.2.2"), false, false, false},
                                                 VtepWay{Ip("192.0.2.4"), true, false, true},
                                                 VtepWay{Ip("192.0.2.5"), false, false, false},
+                                                VtepWay{Ip("192.0.2.6"), true, false, false},
                                                 VtepWay{Ip("2001:db8::2"), true, false, false},
-                                                VtepWay{Ip("2001:db8::3"), false, true, false}));
+                                                VtepWay{Ip("2001:db8::3"), false, true, false},
+                                                VtepWay{Ip("2001:db8::4"), true, true, false}));
 }
 
 TEST(Compile, OptionsAreInWireFormAndKnown) {

@@ -88,9 +88,10 @@ struct Network {
 };
 
 enum class UdpChecksum : std::uint8_t {
-  kDefault,   // zero on IPv4, required on IPv6
-  kZero,      // send zero; accept zero on IPv6 (RFC 8926 section 4.3.1: both ends under one hand)
-  kRequired,  // always send a correct one; aggregates are segmented first
+  kDefault,     // zero on IPv4, required on IPv6
+  kZero,        // send zero; accept zero on IPv6 (RFC 8926 section 4.3.1: both ends under one hand)
+  kRequired,    // always send a correct one; aggregates are segmented first
+  kAcceptZero,  // as kRequired, and accept zero on IPv6: the peer takes care of one way only
 };
 
 // What is known of a remote VTEP beyond its address.

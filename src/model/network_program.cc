@@ -24,9 +24,10 @@ VtepWay WayTo(const IpAddress& address, std::span<const Peer> peers) {
     checksum = peer->udp_checksum;
     way.ecn_compatibility = peer->ecn_compatibility;
   }
-  way.udp_checksum =
-      checksum == UdpChecksum::kRequired || (checksum == UdpChecksum::kDefault && !address.IsV4());
-  way.accept_zero6 = checksum == UdpChecksum::kZero && !address.IsV4();
+  way.udp_checksum = checksum == UdpChecksum::kRequired || checksum == UdpChecksum::kAcceptZero ||
+                     (checksum == UdpChecksum::kDefault && !address.IsV4());
+  way.accept_zero6 =
+      !address.IsV4() && (checksum == UdpChecksum::kZero || checksum == UdpChecksum::kAcceptZero);
   return way;
 }
 

@@ -174,7 +174,7 @@ class Decoder {
   void DecodePeers(NodeId list, const Path& path) {
     static constexpr KeySpec kKeys[] = {
         {"address", true, "address: of the VTEP"}, {"udp_checksum"}, {"ecn"}};
-    static constexpr std::string_view kChecksums[] = {"default", "zero", "required"};
+    static constexpr std::string_view kChecksums[] = {"default", "zero", "required", "accept_zero"};
     static constexpr std::string_view kEcn[] = {"normal", "compatibility"};
     std::vector<Use<IpAddress>> uses;
     ForEach(reader_, list, path, "[{ address: 192.168.1.102 }]",

@@ -27,6 +27,7 @@ options:
 peers:
   - { address: "2001:db8::102", udp_checksum: zero, ecn: compatibility }
   - { address: 192.168.1.103, udp_checksum: required }
+  - { address: "2001:db8::104", udp_checksum: accept_zero }
 networks:
   - name: blue
     vni: 10001
@@ -68,7 +69,8 @@ TEST(StateFile, ReadsEveryKey) {
   EXPECT_THAT(state.options, ElementsAre(KnownOption{0x0102, 0x80, std::uint8_t{4}, "ovn"},
                                          KnownOption{0xffff, 0xff, std::nullopt, ""}));
   EXPECT_THAT(state.peers, ElementsAre(Peer{Ip("2001:db8::102"), UdpChecksum::kZero, true},
-                                       Peer{Ip("192.168.1.103"), UdpChecksum::kRequired, false}));
+                                       Peer{Ip("192.168.1.103"), UdpChecksum::kRequired, false},
+                                       Peer{Ip("2001:db8::104"), UdpChecksum::kAcceptZero, false}));
   ASSERT_EQ(state.networks.size(), 2U);
   const Network& blue = *state.networks[0];
   EXPECT_EQ(blue.name, "blue");
@@ -211,7 +213,8 @@ INSTANTIATE_TEST_SUITE_P(
              WithLine("peers:\n  - { address: 192.0.2.2 }\n  - { address: 192.0.2.2 }"),
              "5: peers[1].address: 192.0.2.2 is also on line 4; keep one entry a peer"},
         Case{"PeerChecksum", WithLine("peers: [{ address: 192.0.2.2, udp_checksum: off }]"),
-             "3: peers[0].udp_checksum: \"off\" is not known; write default or zero or required"},
+             "3: peers[0].udp_checksum: \"off\" is not known; write default or zero or required or "
+             "accept_zero"},
         Case{"PeerEcn", WithLine("peers: [{ address: 192.0.2.2, ecn: [] }]"),
              "3: peers[0].ecn: is a list; write normal or compatibility"},
         Case{"KnownLength", WithLine("options: [{ class: 1, type: 2, length: 6 }]"),

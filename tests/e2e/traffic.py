@@ -1,10 +1,13 @@
 """Traffic between namespaces whose every byte is checked at the other end."""
 import hashlib
+import os
 import re
 import socket
+import struct
 import subprocess
 
 import lab as labs
+import wire
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -19,6 +22,31 @@ def ping_summary(text):
     found = re.search(r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?"
                       r"(?:, \+(\d+) errors)?", text)
     return tuple(int(number or 0) for number in found.groups())
+
+
+def echo(source_ns, address, sizes=(56,), family=4, timeout=3):
+    """An ICMP echo request of each size, and its answer with the same bytes. ping in this process."""
+    protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
+    request, reply = (8, 0) if family == 4 else (128, 129)
+    number = os.getpid() & 0xFFFF
+    with labs.make_socket(source_ns, FAMILIES[family], socket.SOCK_RAW, protocol,
+                          timeout=timeout) as raw:
+        for sequence, size in enumerate(sizes):
+            tail = struct.pack("!HH", number, sequence) + make_bytes(size, size)
+            message = struct.pack("!BBH", request, 0, 0) + tail
+            if family == 4:  # the kernel does it for ICMPv6
+                message = message[:2] + struct.pack("!H", wire.checksum(message)) + tail
+            raw.sendto(message, (address, 0))
+            while True:
+                try:
+                    got, sender = raw.recvfrom(70000)
+                except TimeoutError:
+                    raise AssertionError(f"no echo of {size} bytes from {address}") from None
+                got = got[20:] if family == 4 else got
+                if sender[0] == address and got[0] == reply and got[4:8] == tail[:4]:
+                    break
+            if got[4:] != tail:
+                raise AssertionError(f"echo of {size} bytes came back as other bytes")
 
 
 def make_bytes(size, seed):

@@ -1,4 +1,5 @@
 """Frames and packets as bytes: made, caught and taken apart, without the code under test."""
+import collections
 import socket
 import struct
 import subprocess
@@ -62,6 +63,51 @@ def geneve(vni, frame, options=b"", version=0, flags=None, protocol=0x6558):
         flags = 0x40 if critical else 0
     return struct.pack("!BBHI", version << 6 | len(options) // 4, flags, protocol,
                        vni << 8) + options + frame
+
+
+# One GENEVE packet over UDP. `checksum`: the field, 0 for none; `sound`: nothing in outer lengths,
+# checksums or options is wrong; `options`: (class, type, data) each.
+Tunnel = collections.namedtuple(
+    "Tunnel", "source destination tos ttl df source_port checksum sound control critical protocol "
+    "vni options inner")
+
+
+def parse_tunnel(frame, port=GENEVE_PORT):
+    """The Tunnel in an untagged frame whose checksums are finished; None if there is no such."""
+    kind = int.from_bytes(frame[12:14], "big")
+    if kind == 0x0800 and frame[14] == 0x45 and frame[23] == 17:
+        total, l4 = 14 + int.from_bytes(frame[16:18], "big"), 34
+        source, destination = frame[26:30], frame[30:34]
+        tos, ttl, df = frame[15], frame[22], bool(frame[20] & 0x40)
+        sound = checksum(frame[14:34]) == 0 and not (frame[20] & 0x20 or frame[21])
+    elif kind == 0x86DD and frame[20] == 17:
+        total, l4 = 54 + int.from_bytes(frame[18:20], "big"), 54
+        source, destination = frame[22:38], frame[38:54]
+        tos, ttl, df = (frame[14] << 4 | frame[15] >> 4) & 0xFF, frame[21], True
+        sound = True
+    else:
+        return None
+    source_port, to, length, field = struct.unpack("!HHHH", frame[l4:l4 + 8])
+    if to != port:
+        return None
+    datagram = frame[l4:l4 + length]
+    sound = sound and l4 + length == total <= len(frame) and length >= 16
+    if field:
+        sound = sound and checksum(source + destination + struct.pack("!IHH", length, 0, 17)
+                                   + datagram) == 0
+    first, flags, protocol, word = struct.unpack("!BBHI", datagram[8:16])
+    sound = sound and first >> 6 == 0 and not flags & 0x3F and not word & 0xFF
+    rest, options = datagram[16:16 + (first & 0x3F) * 4], []
+    inner = datagram[16 + len(rest):]
+    while rest:
+        size = 4 + (rest[3] & 0x1F) * 4
+        sound = sound and size <= len(rest) and not rest[3] & 0xE0
+        options.append((int.from_bytes(rest[:2], "big"), rest[2], rest[4:size]))
+        rest = rest[size:]
+    family = socket.AF_INET if kind == 0x0800 else socket.AF_INET6
+    return Tunnel(socket.inet_ntop(family, source), socket.inet_ntop(family, destination), tos, ttl,
+                  df, source_port, field, sound, bool(flags & 0x80), bool(flags & 0x40), protocol,
+                  word >> 8, tuple(options), inner)
 
 
 class Ear:

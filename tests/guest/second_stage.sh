@@ -3,7 +3,8 @@
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
-mkdir -p /dev/shm /dev/pts
+mkdir -p /dev/shm /dev/pts /dev/net
+mknod /dev/net/tun c 10 200 # opening it loads the module
 mount -t devpts devpts /dev/pts
 for place in /tmp /run /dev/shm /var/log /var/tmp /mnt; do mount -t tmpfs tmpfs "$place"; done
 mount -t bpf bpf /sys/fs/bpf
