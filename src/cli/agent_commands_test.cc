@@ -386,6 +386,7 @@ TEST(NoAgentTest, SaysWhatToDo) {
                             "--socket\n");
   // A socket that nobody listens on any more.
   const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_GE(fd, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, socket.data(), socket.size());

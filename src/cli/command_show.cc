@@ -68,7 +68,7 @@ bool Wide(const Session& session) { return session.globals().format() == Output:
 // An empty table is a question mark to a reader; on a terminal say what it means.
 void SayIfEmpty(Session& session, const Table& table, const char* text) {
   if (table.empty() && !session.globals().machine()) {
-    session.console().err << text << std::endl;
+    session.console().err << text << '\n';
   }
 }
 
