@@ -20,6 +20,7 @@ build: libspdlog-dev libfmt-dev libcli11-dev # log, command line
 build: libyaml-dev libyaml-cpp-dev nlohmann-json3-dev # state files, lab files, JSON output
 build: prometheus-cpp-dev # metrics
 build: python3 python3-scapy # makes the frames of the packet tests
+build: lowdown # man pages
 build: libgtest-dev libgmock-dev libbenchmark-dev # unit tests, micro-benchmarks
 run: iproute2 ethtool procps # namespaces, links, offloads
 run: iputils-ping iperf3 curl netcat-openbsd # traffic of demo, tests and benchmarks

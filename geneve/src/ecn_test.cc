@@ -11,11 +11,11 @@ using enum Ecn;
 using enum EcnAlarm;
 
 struct Row {
-  const char* id;
-  Ecn inner;
-  Ecn outer;
+  const char* id = "";
+  Ecn inner = kNotEct;
+  Ecn outer = kNotEct;
   std::optional<Ecn> delivered;  // nothing: drop
-  EcnAlarm alarm;
+  EcnAlarm alarm = kNone;
 };
 
 // RFC 6040 figure 4, row by row.

@@ -52,7 +52,7 @@ TEST_F(Encode, OptionHeaderAndData) {
 
 // G-3.4-19, G-3.5-04: C exactly when an option is critical.
 TEST_F(Encode, CriticalFlagFollowsTheOptions) {
-  const auto flags = [&](std::vector<uint8_t> types) {
+  const auto flags = [&](const std::vector<uint8_t>& types) {
     HeaderBuilder builder(buffer_);
     for (const uint8_t type : types) builder.AddOption32({0xFF00, type}, 0);
     EXPECT_TRUE(builder.Finish().ok());

@@ -31,7 +31,7 @@ struct Message {
 
 void DecodeThreeOptions(benchmark::State& state) {
   Message message;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(message.bytes.data());
     benchmark::ClobberMemory();
     auto header = DecodeHeader(message.bytes);
@@ -48,7 +48,7 @@ void DecodeThreeKnownOptions(benchmark::State& state) {
     if (!known.Add(key, *LengthSet::Of({bytes}))) std::abort();
   }
   const DecodePolicy policy{.known = &known};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(message.bytes.data());
     benchmark::ClobberMemory();
     auto header = DecodeHeader(message.bytes, policy);
@@ -59,7 +59,7 @@ BENCHMARK(DecodeThreeKnownOptions);
 
 void DecodeAndReadThreeOptions(benchmark::State& state) {
   Message message;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(message.bytes.data());
     benchmark::ClobberMemory();
     const auto header = DecodeHeader(message.bytes);
@@ -74,7 +74,7 @@ BENCHMARK(DecodeAndReadThreeOptions);
 
 void DecodeNoOptions(benchmark::State& state) {
   std::array<uint8_t, 8> header_bytes = {0, 0, 0x65, 0x58, 0, 0x27, 0x11, 0};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(header_bytes.data());
     benchmark::ClobberMemory();
     auto header = DecodeHeader(header_bytes);
@@ -86,7 +86,7 @@ BENCHMARK(DecodeNoOptions);
 void DecodeSixtyThreeOptions(benchmark::State& state) {
   std::array<uint8_t, 260> header_bytes{};
   header_bytes[0] = 63;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(header_bytes.data());
     benchmark::ClobberMemory();
     auto header = DecodeHeader(header_bytes);
@@ -99,7 +99,7 @@ void BuildHeader(benchmark::State& state) {
   std::array<uint8_t, 64> out{};
   uint32_t vni = 10001;
   benchmark::DoNotOptimize(out.data());  // escapes: every store counts
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(vni);
     HeaderBuilder builder(out);
     builder.SetVni(vni);
@@ -115,7 +115,7 @@ void BuildHeaderWithThreeOptions(benchmark::State& state) {
   std::array<uint8_t, 8> eight{};
   uint32_t vni = 10001;
   benchmark::DoNotOptimize(out.data());  // escapes: every store counts
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(vni);
     benchmark::DoNotOptimize(eight);
     HeaderBuilder builder(out);
@@ -137,7 +137,7 @@ void StampTemplateWithThreeOptions(benchmark::State& state) {
   std::array<uint8_t, 64> out{};
   uint32_t vni = 10001;
   benchmark::DoNotOptimize(out.data());  // escapes: every store counts
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(vni);
     size_t size = header.Stamp(out, Vni::FromBytes(0, 0, static_cast<uint8_t>(vni)));
     bool put = word.Put32(out, vni) && eight.Put64(out, vni);

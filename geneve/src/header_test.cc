@@ -60,7 +60,7 @@ TEST(Header, UnknownVersionIsRefused) {
 
 // G-3.4-04, G-3.4-05, G-3.4-06: Opt Len in words, 8 to 260 bytes of header.
 TEST(Header, SizeIsEightPlusFourTimesOptLen) {
-  for (unsigned words = 0; words < 64; ++words) {
+  for (size_t words = 0; words < 64; ++words) {
     // Options without data, as many as Opt Len says, and one byte of payload.
     std::vector<uint8_t> message(8 + words * 4 + 1, 0);
     message[0] = static_cast<uint8_t>(words);

@@ -52,7 +52,7 @@ TEST(OptionSet, HoldsSixtyFourKinds) {
   OptionSet set;
   for (uint16_t i = 0; i < OptionSet::kCapacity; ++i) {
     ASSERT_TRUE(set.Add({static_cast<uint16_t>(i * 257), static_cast<uint8_t>(i)},
-                        *LengthSet::Of({i % 32u * 4u}))
+                        *LengthSet::Of({i % size_t{32} * 4}))
                     .ok());
   }
   EXPECT_EQ(set.Add({0xABCD, 0xEF}, LengthSet::Any()).error(), OptionSetError::kFull);

@@ -90,7 +90,7 @@ TEST(Robustness, ChecksummedBitsAreProtected) {
   const TestVector& vector = testing::VectorById("B02");
   const Endpoint endpoint(vector);
   std::vector<uint8_t> frame = vector.frame;
-  for (size_t bit = 14 * 8; bit < frame.size() * 8; ++bit) {
+  for (size_t bit = size_t{14} * 8; bit < frame.size() * 8; ++bit) {
     frame[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
     EXPECT_NE(Dissect(frame, endpoint.profile()).verdict, Verdict::kAccept) << "bit " << bit;
     frame[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));

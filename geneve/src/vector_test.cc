@@ -161,7 +161,7 @@ TEST_P(SenderVectors, EncodesToTheSameBytes) {
   const TestVector& vector = GetParam();
   const Endpoint endpoint(vector);
   const Dissection d = Dissect(vector.frame, endpoint.profile());
-  std::array<uint8_t, kMaxHeaderBytes> buffer;
+  std::array<uint8_t, kMaxHeaderBytes> buffer{};
   buffer.fill(0xAA);
   HeaderBuilder builder(buffer);
   builder.SetVni(d.geneve->vni()).SetProtocol(d.geneve->protocol());

@@ -2,6 +2,7 @@
 // test's own. What is waited for is a condition with a deadline.
 #include "agent/agent.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -16,8 +17,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "agent/api_server.h"
 #include "agent/api_service.h"
@@ -317,18 +320,59 @@ TEST_F(AgentTest, TheApiTellsStatusPortsPeersAndEntries) {
     v1::ListFdbRequest other;
     other.set_filter_vni(true);
     other.set_vni(6);
-    v1::FdbEntry entry;
-    EXPECT_FALSE(client->ListFdb(&context, other)->Read(&entry));
+    v1::FdbPage page;
+    EXPECT_FALSE(client->ListFdb(&context, other)->Read(&page));
   }
   {
     grpc::ClientContext context;
-    v1::FdbEntry entry;
+    v1::FdbPage page;
     const auto reader = client->ListFdb(&context, {});
-    ASSERT_TRUE(reader->Read(&entry));
-    EXPECT_EQ(entry.kind(), "remote");
-    EXPECT_EQ(entry.vtep(), "192.0.2.9");
-    EXPECT_FALSE(reader->Read(&entry));
+    ASSERT_TRUE(reader->Read(&page));
+    ASSERT_EQ(page.entries_size(), 1);
+    EXPECT_EQ(page.entries(0).kind(), "remote");
+    EXPECT_EQ(page.entries(0).vtep(), "192.0.2.9");
+    EXPECT_FALSE(reader->Read(&page));
   }
+}
+
+// More than two pages: none lost, none twice.
+TEST_F(AgentTest, LongListsArriveWhole) {
+  std::string state(kState);
+  for (int i = 0; i < 2500; ++i) {
+    state += fmt::format(
+        "      - {{ mac: \"02:00:00:01:{:02x}:{:02x}\", addresses: [10.1.{}.{}], vtep: 192.0.2.9 "
+        "}}\n",
+        i >> 8U, i & 0xffU, i >> 8U, i & 0xffU);
+  }
+  WriteState(state);
+  ASSERT_TRUE(Start().ok());
+  const auto client = Client();
+  std::vector<std::string> macs;
+  std::vector<std::string> addresses;
+  {
+    grpc::ClientContext context;
+    const auto reader = client->ListFdb(&context, {});
+    for (v1::FdbPage page; reader->Read(&page);) {
+      for (const v1::FdbEntry& entry : page.entries()) {
+        macs.push_back(entry.mac());
+      }
+    }
+    EXPECT_TRUE(reader->Finish().ok());
+  }
+  {
+    grpc::ClientContext context;
+    const auto reader = client->ListNeighbours(&context, {});
+    for (v1::NeighbourPage page; reader->Read(&page);) {
+      for (const v1::NeighbourEntry& entry : page.entries()) {
+        addresses.push_back(entry.address());
+      }
+    }
+    EXPECT_TRUE(reader->Finish().ok());
+  }
+  EXPECT_EQ(macs.size(), 2502U);
+  EXPECT_EQ(std::set<std::string>(macs.begin(), macs.end()).size(), 2502U);
+  EXPECT_EQ(addresses.size(), 2502U);
+  EXPECT_EQ(std::set<std::string>(addresses.begin(), addresses.end()).size(), 2502U);
 }
 
 TEST_F(AgentTest, ReloadAnswersWithWhatWasDoneOrWithEveryFault) {

@@ -50,6 +50,34 @@ std::map<std::uint32_t, std::string> PortNames(const model::NetworkProgram& netw
   return names;
 }
 
+// Entries on their way out in pages: some tens of kilobytes each, whatever their number.
+template <class Page>
+class Pages {
+ public:
+  explicit Pages(grpc::ServerWriter<Page>* writer) : writer_(writer) {}
+
+  // The next entry, to be filled before the next call; nullptr when nobody reads any more.
+  auto* Next() {
+    const bool open = page_.entries_size() < kEntries || Flush();
+    return open ? page_.add_entries() : nullptr;
+  }
+  [[nodiscard]] grpc::Status Finish() {
+    return page_.entries_size() == 0 || Flush() ? grpc::Status::OK : grpc::Status::CANCELLED;
+  }
+
+ private:
+  static constexpr int kEntries = 1000;
+
+  bool Flush() {
+    const bool written = writer_->Write(page_);
+    page_.Clear();
+    return written;
+  }
+
+  grpc::ServerWriter<Page>* writer_;
+  Page page_;
+};
+
 }  // namespace
 
 grpc::StatusCode ToGrpc(Code code) {
@@ -237,32 +265,33 @@ grpc::Status ApiService::ListPeers(grpc::ServerContext* /*context*/,
 
 grpc::Status ApiService::ListFdb(grpc::ServerContext* /*context*/,
                                  const v1::ListFdbRequest* request,
-                                 grpc::ServerWriter<v1::FdbEntry>* writer) {
+                                 grpc::ServerWriter<v1::FdbPage>* writer) {
   const auto snapshot = board_.Get();
   const Dataplane* dataplane = board_.dataplane();
   if (snapshot->program == nullptr || dataplane == nullptr) {
     return NotYet();
   }
+  Pages pages(writer);
   for (const auto& [vni, network] : snapshot->program->networks) {
     if (request->filter_vni() && vni.value() != request->vni()) {
       continue;
     }
     const auto ports = PortNames(*network);
     for (const model::FdbEntry& fdb : network->fdb) {
-      v1::FdbEntry entry;
-      entry.set_vni(vni.value());
-      entry.set_network(network->name);
-      entry.set_mac(fdb.mac.ToString());
-      if (fdb.ifindex != 0) {
-        entry.set_kind("local");
-        const auto port = ports.find(fdb.ifindex);
-        entry.set_port(port == ports.end() ? "" : port->second);
-      } else {
-        entry.set_kind("remote");
-        entry.set_vtep(fdb.vtep.address.ToString());
-      }
-      if (!writer->Write(entry)) {
+      v1::FdbEntry* entry = pages.Next();
+      if (entry == nullptr) {
         return grpc::Status::CANCELLED;
+      }
+      entry->set_vni(vni.value());
+      entry->set_network(network->name);
+      entry->set_mac(fdb.mac.ToString());
+      if (fdb.ifindex != 0) {
+        entry->set_kind("local");
+        const auto port = ports.find(fdb.ifindex);
+        entry->set_port(port == ports.end() ? "" : port->second);
+      } else {
+        entry->set_kind("remote");
+        entry->set_vtep(fdb.vtep.address.ToString());
       }
     }
   }
@@ -271,43 +300,44 @@ grpc::Status ApiService::ListFdb(grpc::ServerContext* /*context*/,
       continue;
     }
     const auto* network = FindNetwork(*snapshot, learned.vni);
-    v1::FdbEntry entry;
-    entry.set_vni(learned.vni.value());
-    entry.set_network(network == nullptr ? "" : network->name);
-    entry.set_mac(learned.mac.ToString());
-    entry.set_kind("learned");
-    entry.set_vtep(learned.vtep.ToString());
-    entry.set_age_seconds(std::chrono::duration<double>(learned.age).count());
-    if (!writer->Write(entry)) {
+    v1::FdbEntry* entry = pages.Next();
+    if (entry == nullptr) {
       return grpc::Status::CANCELLED;
     }
+    entry->set_vni(learned.vni.value());
+    entry->set_network(network == nullptr ? "" : network->name);
+    entry->set_mac(learned.mac.ToString());
+    entry->set_kind("learned");
+    entry->set_vtep(learned.vtep.ToString());
+    entry->set_age_seconds(std::chrono::duration<double>(learned.age).count());
   }
-  return grpc::Status::OK;
+  return pages.Finish();
 }
 
 grpc::Status ApiService::ListNeighbours(grpc::ServerContext* /*context*/,
                                         const v1::ListNeighboursRequest* request,
-                                        grpc::ServerWriter<v1::NeighbourEntry>* writer) {
+                                        grpc::ServerWriter<v1::NeighbourPage>* writer) {
   const auto snapshot = board_.Get();
   if (snapshot->program == nullptr) {
     return NotYet();
   }
+  Pages pages(writer);
   for (const auto& [vni, network] : snapshot->program->networks) {
     if (request->filter_vni() && vni.value() != request->vni()) {
       continue;
     }
     for (const model::NeighbourEntry& neighbour : network->neighbours) {
-      v1::NeighbourEntry entry;
-      entry.set_vni(vni.value());
-      entry.set_network(network->name);
-      entry.set_address(neighbour.address.ToString());
-      entry.set_mac(neighbour.mac.ToString());
-      if (!writer->Write(entry)) {
+      v1::NeighbourEntry* entry = pages.Next();
+      if (entry == nullptr) {
         return grpc::Status::CANCELLED;
       }
+      entry->set_vni(vni.value());
+      entry->set_network(network->name);
+      entry->set_address(neighbour.address.ToString());
+      entry->set_mac(neighbour.mac.ToString());
     }
   }
-  return grpc::Status::OK;
+  return pages.Finish();
 }
 
 grpc::Status ApiService::GetDrops(grpc::ServerContext* /*context*/,

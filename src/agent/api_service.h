@@ -36,10 +36,10 @@ class ApiService final : public v1::AgentService::Service {
   grpc::Status ListPeers(grpc::ServerContext* context, const v1::ListPeersRequest* request,
                          v1::ListPeersResponse* response) override;
   grpc::Status ListFdb(grpc::ServerContext* context, const v1::ListFdbRequest* request,
-                       grpc::ServerWriter<v1::FdbEntry>* writer) override;
+                       grpc::ServerWriter<v1::FdbPage>* writer) override;
   grpc::Status ListNeighbours(grpc::ServerContext* context,
                               const v1::ListNeighboursRequest* request,
-                              grpc::ServerWriter<v1::NeighbourEntry>* writer) override;
+                              grpc::ServerWriter<v1::NeighbourPage>* writer) override;
   grpc::Status GetDrops(grpc::ServerContext* context, const v1::GetDropsRequest* request,
                         v1::Drops* response) override;
   grpc::Status GetCounters(grpc::ServerContext* context, const v1::GetCountersRequest* request,

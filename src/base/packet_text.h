@@ -16,19 +16,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
-namespace leman {
+#include "base/packet_text_field.h"
+#include "base/packet_text_link.h"
 
-// What the first byte of a packet is.
-enum class PacketLink {
-  kEthernet,
-  kRawIp,       // IPv4 or IPv6 header
-  kLinuxSll,    // "cooked" capture, 16 bytes (device "any")
-  kLinuxSll2,   // the same, 20 bytes
-  kUdpPayload,  // the GENEVE header
-};
+namespace leman {
 
 struct PacketTextOptions {
   PacketLink link = PacketLink::kEthernet;
@@ -42,20 +35,6 @@ struct PacketTextOptions {
   // Bytes on the wire when the capture kept fewer; 0: all are there.
   std::size_t original_bytes = 0;
   geneve::Registry registry;
-};
-
-// One line of the tree, or one member of the JSON object. A field without label shows its children
-// only; a field without key is for people only.
-struct PacketField {
-  using Value = std::variant<std::monostate, bool, std::uint64_t, std::string>;
-
-  std::string key;
-  std::string label;
-  std::string text;
-  Value value;
-  std::optional<std::size_t> offset;
-  bool is_list = false;  // children are elements without names
-  std::vector<PacketField> children;
 };
 
 enum class PacketVerdict {

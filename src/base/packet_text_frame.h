@@ -4,12 +4,14 @@
 // Threads: pure functions. Errors: none; a header that is cut ends the walk and the text says so.
 #pragma once
 
+#include <geneve/bytes.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "base/packet_text.h"
+#include "base/packet_text_field.h"
 
 namespace leman {
 
@@ -17,7 +19,6 @@ struct FrameText {
   std::vector<PacketField> layers;
   std::string hosts;      // "10.0.1.10 > 10.0.1.11", or the MACs where there is no IP
   std::string transport;  // "ICMP echo request id 4660 seq 1"
-  bool cut = false;       // a header ran past the bytes
 };
 
 // `base` is the offset of bytes[0] in the packet. DescribeNetwork starts behind the link header.
@@ -27,13 +28,5 @@ struct FrameText {
 
 // "IPv4", "ARP", "0x1234".
 [[nodiscard]] std::string EtherTypeName(std::uint16_t ether_type);
-[[nodiscard]] std::string MacText(geneve::ByteSpan six_bytes);
-[[nodiscard]] std::string AddressText(geneve::ByteSpan four_or_sixteen_bytes);
-[[nodiscard]] std::string HexText(geneve::ByteSpan bytes);
-
-// Leaves of a layer: shown as a line of its own when `label` is not empty.
-[[nodiscard]] PacketField NumberField(std::string key, std::uint64_t value);
-[[nodiscard]] PacketField TextField(std::string key, std::string value);
-[[nodiscard]] PacketField FlagField(std::string key, bool value);
 
 }  // namespace leman

@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/fd.h"
@@ -18,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kDeadline{10};
 constexpr std::chrono::seconds kReloadDeadline{120};  // a large state takes its time
-constexpr std::chrono::seconds kListDeadline{300};    // 100,000 entries from a busy host
+constexpr std::chrono::seconds kListDeadline{60};     // 100,000 entries take a second
 
 constexpr const char* kWayOut =
     "start one with: leman-agent --state FILE, or name its socket with --socket";
@@ -112,9 +114,9 @@ Result<Response> AgentClient::Call(
   return response;
 }
 
-template <class Entry, class Request>
+template <class Entry, class Page, class Request>
 Result<std::vector<Entry>> AgentClient::List(
-    std::unique_ptr<grpc::ClientReader<Entry>> (v1::AgentService::Stub::*method)(
+    std::unique_ptr<grpc::ClientReader<Page>> (v1::AgentService::Stub::*method)(
         grpc::ClientContext*, const Request&),
     std::optional<std::uint32_t> vni, const char* what) {
   Progress progress(*console_, what);
@@ -127,9 +129,10 @@ Result<std::vector<Entry>> AgentClient::List(
   }
   const auto reader = (stub_.get()->*method)(&context, request);
   std::vector<Entry> entries;
-  Entry entry;
-  while (reader->Read(&entry)) {
-    entries.push_back(std::move(entry));
+  Page page;
+  while (reader->Read(&page)) {
+    std::move(page.mutable_entries()->begin(), page.mutable_entries()->end(),
+              std::back_inserter(entries));
     progress.Count(entries.size());
   }
   const grpc::Status status = reader->Finish();
@@ -158,14 +161,13 @@ Result<v1::ListPeersResponse> AgentClient::ListPeers() {
 }
 
 Result<std::vector<v1::FdbEntry>> AgentClient::ListFdb(std::optional<std::uint32_t> vni) {
-  return List<v1::FdbEntry, v1::ListFdbRequest>(&v1::AgentService::Stub::ListFdb, vni,
-                                                "reading forwarding entries");
+  return List<v1::FdbEntry>(&v1::AgentService::Stub::ListFdb, vni, "reading forwarding entries");
 }
 
 Result<std::vector<v1::NeighbourEntry>> AgentClient::ListNeighbours(
     std::optional<std::uint32_t> vni) {
-  return List<v1::NeighbourEntry, v1::ListNeighboursRequest>(
-      &v1::AgentService::Stub::ListNeighbours, vni, "reading neighbours");
+  return List<v1::NeighbourEntry>(&v1::AgentService::Stub::ListNeighbours, vni,
+                                  "reading neighbours");
 }
 
 Result<v1::Drops> AgentClient::GetDrops() {

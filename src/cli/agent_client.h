@@ -45,8 +45,8 @@ class AgentClient {
   Result<Response> Call(grpc::Status (v1::AgentService::Stub::*method)(grpc::ClientContext*,
                                                                        const Request&, Response*),
                         std::chrono::seconds deadline, const char* what);
-  template <class Entry, class Request>
-  Result<std::vector<Entry>> List(std::unique_ptr<grpc::ClientReader<Entry>> (
+  template <class Entry, class Page, class Request>
+  Result<std::vector<Entry>> List(std::unique_ptr<grpc::ClientReader<Page>> (
                                       v1::AgentService::Stub::*method)(grpc::ClientContext*,
                                                                        const Request&),
                                   std::optional<std::uint32_t> vni, const char* what);

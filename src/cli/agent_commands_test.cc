@@ -68,7 +68,8 @@ class FakeAgent : public v1::AgentService::Service {
     return answer;
   }
   grpc::Status ListFdb(grpc::ServerContext*, const v1::ListFdbRequest* request,
-                       grpc::ServerWriter<v1::FdbEntry>* writer) override {
+                       grpc::ServerWriter<v1::FdbPage>* writer) override {
+    v1::FdbPage page;
     for (int i = fdb_entries - 1; i >= 0; --i) {  // not in the order that is shown
       v1::FdbEntry entry;
       entry.set_vni(i % 2 == 0 ? 10001 : 10002);
@@ -79,20 +80,25 @@ class FakeAgent : public v1::AgentService::Service {
       entry.set_vtep(i == 0 ? "" : "192.168.1.102");
       entry.set_age_seconds(i == 1 ? 65 : 0);
       if (!request->filter_vni() || request->vni() == entry.vni()) {
-        writer->Write(entry);
+        *page.add_entries() = entry;
+      }
+      if (page.entries_size() == 1000 || i == 0) {
+        writer->Write(page);
+        page.Clear();
       }
     }
     return answer;
   }
   grpc::Status ListNeighbours(grpc::ServerContext*, const v1::ListNeighboursRequest* request,
-                              grpc::ServerWriter<v1::NeighbourEntry>* writer) override {
-    v1::NeighbourEntry entry;
+                              grpc::ServerWriter<v1::NeighbourPage>* writer) override {
+    v1::NeighbourPage page;
+    v1::NeighbourEntry& entry = *page.add_entries();
     entry.set_vni(10001);
     entry.set_network("blue");
     entry.set_address("10.0.1.11");
     entry.set_mac("aa:bb:cc:dd:ee:11");
     if (!request->filter_vni() || request->vni() == entry.vni()) {
-      writer->Write(entry);
+      writer->Write(page);
     }
     return answer;
   }
@@ -295,8 +301,8 @@ TEST_F(AgentCommandsTest, UnknownNetworkGetsASuggestion) {
 }
 
 TEST_F(AgentCommandsTest, LargeTablesArrive) {
-  agent_.fdb_entries = 20'000;
-  EXPECT_EQ(Tree::parse(Leman({"fdb", "-o", "json"}).out).size(), 20'000U);
+  agent_.fdb_entries = 100'000;
+  EXPECT_EQ(Tree::parse(Leman({"fdb", "-o", "json"}).out).size(), 100'000U);
 }
 
 TEST_F(AgentCommandsTest, Neighbours) {
@@ -380,6 +386,7 @@ TEST(NoAgentTest, SaysWhatToDo) {
                             "--socket\n");
   // A socket that nobody listens on any more.
   const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_GE(fd, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, socket.data(), socket.size());

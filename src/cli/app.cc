@@ -76,7 +76,7 @@ int UsageError(const CLI::App& app, Console& console, const CLI::ParseError& err
                        word, Suggest(word, known));
   }
   console.err << (console.err_color ? PaintAlways(Style::kBad, "leman:") : std::string("leman:"))
-              << " " << text << "\nsee: " << FullName(at) << " --help" << std::endl;
+              << " " << text << "\nsee: " << FullName(at) << " --help\n";
   return kExitUsage;
 }
 

@@ -158,7 +158,7 @@ Status RunCapture(Session& session, CaptureOptions options) {
   console.err << fmt::format("capturing on {}{}: {}; Ctrl-C ends", options.live.device,
                              options.netns.empty() ? "" : " in " + options.netns,
                              options.live.filter)
-              << std::endl;
+              << '\n';
   PacketPrinter printer(console, session.globals(), options.full ? Detail::kFull : Detail::kSummary,
                         true);
   std::uint64_t taken = 0;
@@ -172,7 +172,7 @@ Status RunCapture(Session& session, CaptureOptions options) {
   if (writer && status.ok()) {
     console.err << fmt::format("{} packet{} written to {}", taken, taken == 1 ? "" : "s",
                                to_stdout ? "stdout" : options.write)
-                << std::endl;
+                << '\n';
   }
   if (statistics.dropped > 0) {
     session.Warn(

@@ -68,7 +68,7 @@ bool Wide(const Session& session) { return session.globals().format() == Output:
 // An empty table is a question mark to a reader; on a terminal say what it means.
 void SayIfEmpty(Session& session, const Table& table, const char* text) {
   if (table.empty() && !session.globals().machine()) {
-    session.console().err << text << std::endl;
+    session.console().err << text << '\n';
   }
 }
 
@@ -192,6 +192,10 @@ Status RunFdb(Session& session, const NetworkFilter& filter) {
     return std::tuple(a.vni(), std::string_view(a.mac())) <
            std::tuple(b.vni(), std::string_view(b.mac()));
   });
+  if (session.globals().machine()) {
+    ShowTree(session.console(), session.globals(), ListTree(entries), false);
+    return {};
+  }
   Table table({{.title = "NETWORK", .shrink = true, .drop_order = 3},
                {.title = "VNI", .right = true, .drop_order = 2},
                {.title = "MAC"},
@@ -203,8 +207,7 @@ Status RunFdb(Session& session, const NetworkFilter& filter) {
                OrDash(entry.kind() == "local" ? entry.port() : entry.vtep()),
                entry.kind() == "learned" ? Duration(entry.age_seconds()) : "-"});
   }
-  Show(session.console(), session.globals(),
-       session.globals().machine() ? ListTree(entries) : Tree(), table);
+  Show(session.console(), session.globals(), Tree(), table);
   SayIfEmpty(session, table, "no forwarding entries");
   return {};
 }
@@ -219,6 +222,10 @@ Status RunNeighbours(Session& session, const NetworkFilter& filter) {
               return std::tuple(a.vni(), std::string_view(a.address())) <
                      std::tuple(b.vni(), std::string_view(b.address()));
             });
+  if (session.globals().machine()) {
+    ShowTree(session.console(), session.globals(), ListTree(entries), false);
+    return {};
+  }
   Table table({{.title = "NETWORK", .shrink = true, .drop_order = 3},
                {.title = "VNI", .right = true, .drop_order = 2},
                {.title = "ADDRESS"},
@@ -226,8 +233,7 @@ Status RunNeighbours(Session& session, const NetworkFilter& filter) {
   for (const v1::NeighbourEntry& entry : entries) {
     table.Add({OrDash(entry.network()), std::to_string(entry.vni()), entry.address(), entry.mac()});
   }
-  Show(session.console(), session.globals(),
-       session.globals().machine() ? ListTree(entries) : Tree(), table);
+  Show(session.console(), session.globals(), Tree(), table);
   SayIfEmpty(session, table, "no neighbours");
   return {};
 }

@@ -62,17 +62,17 @@ void Session::Finish(const Status& status) {
     exit_code_ = status.error().code() == Code::kUnavailable ? kExitNoAgent : kExitFailure;
     const std::string_view label = "leman:";
     console_.err << (console_.err_color ? PaintAlways(Style::kBad, label) : std::string(label))
-                 << ' ' << status.error().message() << std::endl;
+                 << ' ' << status.error().message() << '\n';
   } else if (!console_.out.good()) {
     exit_code_ = kExitFailure;
-    console_.err << "leman: cannot write the output: is the disk full?" << std::endl;
+    console_.err << "leman: cannot write the output: is the disk full?\n";
   }
 }
 
 void Session::Warn(const std::string& text) {
   console_.err << (console_.err_color ? PaintAlways(Style::kWarn, "warning:")
                                       : std::string("warning:"))
-               << ' ' << text << std::endl;
+               << ' ' << text << '\n';
 }
 
 void ShowTree(Console& console, const GlobalOptions& globals, const Tree& tree, bool one_line) {
@@ -100,7 +100,7 @@ void Show(Console& console, const GlobalOptions& globals, const Tree& tree, cons
     }
     console.err << PaintAlways(console.err_color ? Style::kDim : Style::kPlain,
                                "no room for " + names + "; -o wide shows all")
-                << std::endl;
+                << '\n';
   }
 }
 

@@ -134,7 +134,9 @@ class BpfMap {
 // A per-CPU map read as the sum over CPUs. Value consists of 64-bit counters only.
 template <class Value>
 class CounterMap {
-  static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);
+  static constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+  static constexpr std::size_t kWords = sizeof(Value) / kWordBytes;
+  static_assert(sizeof(Value) % kWordBytes == 0);
 
  public:
   CounterMap() = default;
@@ -143,7 +145,6 @@ class CounterMap {
 
   template <class Key>
   [[nodiscard]] Value Sum(const Key& key) const {
-    constexpr std::size_t kWords = sizeof(Value) / sizeof(std::uint64_t);
     std::vector<std::uint64_t> raw(kWords * static_cast<std::size_t>(cpus_));
     std::uint64_t sum[kWords] = {};
     if (bpf_map_lookup_elem(fd_.get(), &key, raw.data()) == 0) {
@@ -151,14 +152,13 @@ class CounterMap {
         sum[i % kWords] += raw[i];
       }
     }
-    Value value;
+    Value value{};
     std::memcpy(&value, sum, sizeof(value));
     return value;
   }
 
   void Zero(std::uint32_t slot) {
-    std::vector<std::uint64_t> zero(sizeof(Value) / sizeof(std::uint64_t) *
-                                    static_cast<std::size_t>(cpus_));
+    std::vector<std::uint64_t> zero(kWords * static_cast<std::size_t>(cpus_));
     // A slot that cannot be zeroed starts with its last user's counts; nothing depends on it.
     (void)bpf_map_update_elem(fd_.get(), &slot, zero.data(), BPF_ANY);
   }

@@ -69,6 +69,7 @@ std::vector<VerdictCount> KernelDataplane::Verdicts() const {
 
 std::vector<EventCount> KernelDataplane::Events() const {
   std::vector<EventCount> all;
+  all.reserve(std::size(kEvents));
   for (const Named& event : kEvents) {
     all.push_back({.event = Lower(event.name),
                    .text = event.text,

@@ -13,8 +13,8 @@
 #include "dataplane/dataplane.h"
 #include "leman/abi.h"
 
-struct port_rx;
-struct underlay_rx;
+struct port_rx;      // NOLINT(readability-identifier-naming): named by bpftool
+struct underlay_rx;  // NOLINT(readability-identifier-naming): named by bpftool
 
 namespace leman {
 

@@ -83,10 +83,12 @@ bool Set(YamlReader& reader, T& target, NodeId node, const Path& path,
     return false;
   }
   auto value = (reader.*read)(node, path);
-  if (value.has_value()) {
-    target = *std::move(value);
+  if (!value.has_value()) {
+    return false;
   }
-  return value.has_value();
+  V& held = *value;
+  target = std::move(held);
+  return true;
 }
 
 template <class T>

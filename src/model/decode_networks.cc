@@ -156,9 +156,9 @@ class NetworkDecoder {
                 return;
               }
               OptionTlv option;
-              const bool keyed =
-                  SetNumber(reader_, option.option_class, fields["class"], Path(at, "class"), 0,
-                            0xffff) &
+              const bool has_class = SetNumber(reader_, option.option_class, fields["class"],
+                                               Path(at, "class"), 0, 0xffff);
+              const bool has_type =
                   SetNumber(reader_, option.type, fields["type"], Path(at, "type"), 0, 0xff);
               if (const NodeId data = fields["data"]; data != kNone) {
                 auto bytes = reader_.Hex(data, Path(at, "data"), kMaxOptionDataBytes);
@@ -167,7 +167,7 @@ class NetworkDecoder {
                 }
               }
               total += kOptionHeaderBytes + option.data.size();
-              if (keyed) {
+              if (has_class && has_type) {
                 CheckAgainstKnown(option, node, at);
               }
               network.options.push_back(std::move(option));

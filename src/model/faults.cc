@@ -72,6 +72,7 @@ void Faults::Add(std::uint32_t line, const Path& path, std::string_view what) {
 
 std::string Faults::Text(std::string_view file_name) const {
   std::vector<const Fault*> sorted;
+  sorted.reserve(told_.size());
   for (const Fault& fault : told_) {
     sorted.push_back(&fault);
   }

@@ -118,10 +118,10 @@ class KernelNetlink : public Netlink {
     for (;;) {
       const ssize_t received =
           recv(events_.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
-      if (received > 0) {
-        changed = true;  // the groups joined carry nothing but links and addresses
-      } else if (received < 0 && errno == ENOBUFS) {
-        changed = true;  // events were lost; listing again makes that good
+      if (received > 0 || (received < 0 && errno == ENOBUFS)) {
+        // The groups joined carry nothing but links and addresses; where events were lost
+        // (ENOBUFS), listing again makes that good.
+        changed = true;
       } else if (received < 0 && errno == EINTR) {
         continue;
       } else if (received == 0 || errno == EAGAIN) {

@@ -178,6 +178,7 @@ TEST_F(NetlinkTest, AClaimedPortIsClosedToOthersUntilItIsGivenBack) {
 
 TEST_F(NetlinkTest, NamesTheProcessThatHasThePort) {
   const Fd other(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_TRUE(other.valid());
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(6081);
