@@ -21,7 +21,7 @@
 
 namespace leman {
 
-// The option of leman-agent that sets the size of a map.
+// The option of leman-agent that sets the size of a map; empty if its size is fixed.
 [[nodiscard]] std::string SizeFlag(const std::string& map);
 
 template <class Key, class Value>
@@ -118,10 +118,12 @@ class BpfMap {
 
   [[nodiscard]] Error WriteError(int err) const {
     if (err == E2BIG || err == ENOSPC) {
-      return {Code::kResourceExhausted, "map " + name_ + " is full (" +
-                                            std::to_string(max_entries_) +
-                                            " entries); restart the agent with a larger " +
-                                            SizeFlag(name_) + ", after leman-agent --detach"};
+      const std::string flag = SizeFlag(name_);
+      return {Code::kResourceExhausted,
+              "map " + name_ + " is full (" + std::to_string(max_entries_) + " entries); " +
+                  (flag.empty() ? "its size is fixed: take some out of the state file"
+                                : "restart the agent with a larger " + flag +
+                                      ", after leman-agent --detach")};
     }
     return ErrnoError(err, "cannot write map " + name_);
   }

@@ -1,6 +1,10 @@
 #include "dataplane/dataplane.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include <set>
 
 #include "dataplane/kernel_dataplane.h"
 #include "dataplane/pin_dir.h"
@@ -11,55 +15,82 @@ namespace leman {
 
 std::uint32_t MapAbiVersion() { return LM_ABI_VERSION; }
 
-Result<std::unique_ptr<Dataplane>> OpenDataplane(const DataplaneOptions& options) {
-  LEMAN_ASSIGN_OR_RETURN(std::string pin_dir, MakePinDir(options.pin_root, LM_ABI_VERSION));
+namespace {
+
+Result<std::unique_ptr<Dataplane>> OpenIn(const DataplaneOptions& options,
+                                          const std::string& pin_dir) {
   LEMAN_ASSIGN_OR_RETURN(std::unique_ptr<KernelObjects> objects,
                          KernelObjects::Load(options, pin_dir));
-  auto dataplane =
-      std::make_unique<KernelDataplane>(options, std::move(pin_dir), std::move(objects));
+  auto dataplane = std::make_unique<KernelDataplane>(options, pin_dir, std::move(objects));
   LEMAN_TRY(dataplane->TakeOver());
   return std::unique_ptr<Dataplane>(std::move(dataplane));
 }
 
+}  // namespace
+
+Result<std::unique_ptr<Dataplane>> OpenDataplane(const DataplaneOptions& options) {
+  LEMAN_TRY(CheckKernel());
+  const std::string pin_dir = PinDir(options.pin_root, LM_ABI_VERSION);
+  const bool fresh = access((pin_dir + "/lm_config").c_str(), F_OK) != 0;
+  const Status made = MakePinDir(options.pin_root, pin_dir);
+  auto dataplane = made.ok() ? OpenIn(options, pin_dir) : Fail(made.error());
+  if (!dataplane.ok() && fresh) {
+    // Nobody forwards by what this start has made.
+    (void)RemovePinDir(pin_dir);
+    RemovePinRoot(options.pin_root);
+  }
+  return dataplane;
+}
+
 namespace {
 
-// Devices that have one of our programs, by the maps pinned under `dir`. Of another ABI version
-// only the keys of lm_ports are certain; its underlay is found again by whoever attaches next.
-Status DetachVersion(const std::string& dir, bool known_layout) {
-  if (const int fd = bpf_obj_get((dir + "/lm_ports").c_str()); fd >= 0 && known_layout) {
+// Devices whose clsact qdisc an agent made, by the maps pinned under `pin_root`. Another version of
+// them may have another layout: what its agent made is not known, so it stays.
+Result<std::set<std::uint32_t>> MadeHooks(const std::string& pin_root) {
+  std::set<std::uint32_t> made;
+  const std::string dir = PinDir(pin_root, LM_ABI_VERSION);
+  if (const int fd = bpf_obj_get((dir + "/lm_ports").c_str()); fd >= 0) {
     const BpfMap<std::uint32_t, lm_port> ports("lm_ports", fd, 0);
     LEMAN_ASSIGN_OR_RETURN(const auto entries, ports.ReadAll());
     for (const auto& [ifindex, port] : entries) {
-      LEMAN_TRY(TcDetach(ifindex, (port.flags & LM_PORT_F_MADE_HOOK) != 0));
-    }
-  } else if (fd >= 0) {
-    constexpr std::uint32_t kAnyNumber = 1U << 20U;
-    const CounterMap<std::uint64_t> ports("lm_ports", fd, kAnyNumber, 1);
-    for (const std::uint32_t ifindex : ports.Keys<std::uint32_t>()) {
-      LEMAN_TRY(TcDetach(ifindex, false));
+      if ((port.flags & LM_PORT_F_MADE_HOOK) != 0) {
+        made.insert(ifindex);
+      }
     }
   }
-  const int fd = known_layout ? bpf_obj_get((dir + "/lm_config").c_str()) : -1;
-  if (fd < 0) {
-    return {};
+  if (const int fd = bpf_obj_get((dir + "/lm_config").c_str()); fd >= 0) {
+    const BpfMap<std::uint32_t, lm_config> map("lm_config", fd, 1);
+    lm_config config{};
+    if (map.Get(0, &config)) {
+      if ((config.made_hooks & LM_MADE_UNDERLAY) != 0) {
+        made.insert(config.underlay_ifindex);
+      }
+      if ((config.made_hooks & LM_MADE_SEGMENT) != 0) {
+        made.insert(config.seg_rx_ifindex);
+      }
+    }
   }
-  const BpfMap<std::uint32_t, lm_config> map("lm_config", fd, 1);
-  lm_config config{};
-  if (map.Get(0, &config) && config.underlay_ifindex != 0) {
-    LEMAN_TRY(TcDetach(config.underlay_ifindex, (config.made_hooks & LM_MADE_UNDERLAY) != 0));
-  }
-  if (config.seg_rx_ifindex != 0) {
-    LEMAN_TRY(TcDetach(config.seg_rx_ifindex, (config.made_hooks & LM_MADE_SEGMENT) != 0));
-  }
-  return {};
+  return made;
 }
 
 }  // namespace
 
 Status DetachDataplane(const std::string& pin_root) {
-  const std::string ours = "/v" + std::to_string(LM_ABI_VERSION);
+  libbpf_set_print(nullptr);  // it complains of filters that are not there
+  LEMAN_ASSIGN_OR_RETURN(const std::set<std::uint32_t> made, MadeHooks(pin_root));
+  // The devices themselves are asked: pins may be gone, or tell of less than there is.
+  LEMAN_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> ours, TcDevicesWithOurs());
+  std::set<std::uint32_t> devices = made;
+  devices.insert(ours.begin(), ours.end());
+  Status first;
+  for (const std::uint32_t ifindex : devices) {
+    Status detached = TcDetach(ifindex, made.contains(ifindex));
+    if (first.ok() && !detached.ok()) {
+      first = std::move(detached);
+    }
+  }
+  LEMAN_TRY(first);  // the pins stay until all is off: they know who made what
   for (const std::string& dir : ListPinDirs(pin_root)) {
-    LEMAN_TRY(DetachVersion(dir, dir.ends_with(ours)));
     LEMAN_TRY(RemovePinDir(dir));
   }
   RemovePinRoot(pin_root);

@@ -91,8 +91,13 @@ class Dataplane {
   // sweeps what is not wanted; later calls touch only what differs from the last one.
   [[nodiscard]] virtual Result<ApplyReport> Apply(const model::HostProgram& wanted) = 0;
 
-  // Reads every map and mends what differs from the last applied program; reports what was found.
+  // Reads every map and mends what differs from the last applied program; reports what was found,
+  // and as problems those that there are now.
   [[nodiscard]] virtual Result<ApplyReport> Audit() = 0;
+
+  // The device went, and a program on it with it: attached anew by the next Apply if a device with
+  // this number is wanted again (one that was moved to another namespace and back keeps it).
+  virtual void DeviceGone(std::uint32_t ifindex) = 0;
 
   // Forgets learned MACs not seen for `age`.
   [[nodiscard]] virtual Status ExpireLearned(std::chrono::seconds age) = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "dataplane/dataplane.h"
 
@@ -22,6 +23,7 @@ class FakeDataplane : public Dataplane {
     ++audits;
     return ApplyReport{};
   }
+  void DeviceGone(std::uint32_t ifindex) override { gone.push_back(ifindex); }
   Status ExpireLearned(std::chrono::seconds /*age*/) override { return {}; }
   Status Detach() override {
     detached = true;
@@ -39,6 +41,7 @@ class FakeDataplane : public Dataplane {
   int applies = 0;
   int audits = 0;
   bool detached = false;
+  std::vector<std::uint32_t> gone;
   std::optional<Error> fail_with;
   std::optional<model::HostProgram> applied;
   std::vector<VerdictCount> verdicts;

@@ -98,7 +98,7 @@ std::vector<KernelDataplane::Change> KernelDataplane::ChangedNetworks(
       changes.push_back({nullptr, after->second});
       ++after;
     } else {
-      if (whole_next_ || before->second != after->second) {
+      if (before->second != after->second || whole_next_) {
         changes.push_back({before->second, after->second});
       }
       ++before;
@@ -109,22 +109,27 @@ std::vector<KernelDataplane::Change> KernelDataplane::ChangedNetworks(
 }
 
 std::uint32_t KernelDataplane::Slot(const char* what, std::optional<std::uint32_t> slot, bool fresh,
-                                    CounterMap<lm_counters>& stats, ApplyReport* report) {
+                                    CounterMap<lm_counters>& stats) {
   if (!slot.has_value()) {
-    const model::Problem problem{std::string("counters of ") + what,
-                                 "all slots are taken: some share one; restart the agent with a "
-                                 "larger --max-" +
-                                     std::string(what)};
-    if (std::find(report->problems.begin(), report->problems.end(), problem) ==
-        report->problems.end()) {
-      report->problems.push_back(problem);
-    }
+    short_of_slots_.insert(what);
     return 0;
   }
   if (fresh) {
     stats.Zero(*slot);
   }
   return *slot;
+}
+
+// Things that came when as many were still going have no counters of their own yet; one more Apply
+// gives them some. Where the map is full they are not even programmed, and that is told.
+void KernelDataplane::NoteMissingSlots(ApplyReport* report) {
+  for (const std::string& what : std::exchange(short_of_slots_, {})) {
+    if (std::none_of(report->problems.begin(), report->problems.end(),
+                     [&](const model::Problem& problem) { return problem.where == what; })) {
+      report->problems.push_back(
+          {what, "some share one counter until those that went have given theirs back"});
+    }
+  }
 }
 
 void KernelDataplane::EmitHost(const model::HostProgram& wanted) {
@@ -137,7 +142,7 @@ void KernelDataplane::EmitHost(const model::HostProgram& wanted) {
   }
 }
 
-void KernelDataplane::EmitFlood(const Network& network, ApplyReport* /*report*/) {
+void KernelDataplane::EmitFlood(const Network& network) {
   lm_flood flood{};
   for (const model::VtepWay& vtep : network.vteps) {
     if (flood.n_vteps == LM_MAX_FLOOD_VTEPS) {
@@ -157,16 +162,16 @@ void KernelDataplane::EmitFlood(const Network& network, ApplyReport* /*report*/)
   flood_.Want(network.vni.value(), flood);
 }
 
-void KernelDataplane::EmitNetwork(const Network& network, ApplyReport* report) {
+void KernelDataplane::EmitNetwork(const Network& network) {
   bool fresh = false;
   const auto network_slot = network_slots_.Take(network.vni, &fresh);
   const lm_net net =
-      EncodeNet(network, Slot("networks", network_slot, fresh, objects_->maps().net_stats, report));
+      EncodeNet(network, Slot("networks", network_slot, fresh, objects_->maps().net_stats));
   networks_.Want(network.vni.value(), EncodeNetwork(network, net));
   std::map<std::uint32_t, const model::LocalPort*> by_ifindex;
   for (const model::LocalPort& port : network.ports) {
     const auto taken = port_slots_.Take(port.ifindex, &fresh);
-    const std::uint32_t slot = Slot("ports", taken, fresh, objects_->maps().port_stats, report);
+    const std::uint32_t slot = Slot("ports", taken, fresh, objects_->maps().port_stats);
     by_ifindex.emplace(port.ifindex, &port);
     ports_.Want(port.ifindex,
                 EncodePort(port, network.vni, net, slot, made_hooks_.contains(port.ifindex)));
@@ -192,10 +197,16 @@ void KernelDataplane::EmitNetwork(const Network& network, ApplyReport* report) {
         {.peer = {.slot = peer_slots_.Find(vtep.address).value_or(0), .flags = WayFlags(vtep)},
          .net = net});
   }
-  EmitFlood(network, report);
+  EmitFlood(network);
 }
 
-Status KernelDataplane::WriteConfig(const model::HostProgram& wanted, ApplyReport* report) {
+// Who makes a clsact qdisc is written down before it is made: an agent that is killed in between
+// leaves nothing that the next one does not know as its own.
+bool KernelDataplane::NeedsHook(std::uint32_t ifindex) const {
+  return ifindex != 0 && !attached_.contains(ifindex) && !TcHasHook(ifindex);
+}
+
+Status KernelDataplane::WriteConfig(const model::HostProgram& wanted) {
   lm_config config = EncodeConfig(wanted, options_.learn_limit, config_.magic);
   config.made_hooks = config_.made_hooks;
   if (config_.underlay_ifindex != config.underlay_ifindex) {
@@ -204,22 +215,31 @@ Status KernelDataplane::WriteConfig(const model::HostProgram& wanted, ApplyRepor
   if (config_.seg_rx_ifindex != config.seg_rx_ifindex) {
     config.made_hooks &= static_cast<__u8>(~LM_MADE_SEGMENT);
   }
-  const auto ensure = [&](std::uint32_t ifindex, __u8 bit, const char* where) {
-    bool made = false;
-    if (ifindex == 0 || attached_.contains(ifindex)) {
-      return;
-    }
-    Note(TcMakeHook(ifindex, &made), where, report);
-    config.made_hooks = static_cast<__u8>(config.made_hooks | (made ? bit : 0));
-  };
-  ensure(config.underlay_ifindex, LM_MADE_UNDERLAY, "underlay");
-  ensure(config.seg_rx_ifindex, LM_MADE_SEGMENT, "segmenter");
+  const unsigned made = (NeedsHook(config.underlay_ifindex) ? LM_MADE_UNDERLAY : 0U) |
+                        (NeedsHook(config.seg_rx_ifindex) ? LM_MADE_SEGMENT : 0U);
+  config.made_hooks = static_cast<__u8>(config.made_hooks | made);
   if (std::memcmp(&config, &config_, sizeof(config)) == 0 && !whole_next_) {
     return {};
   }
   LEMAN_TRY(objects_->maps().config.Put(0, config));
   config_ = config;
   return {};
+}
+
+// Whether a port that was attached is so no more, see DeviceGone.
+bool KernelDataplane::LostAnAttachment(const model::HostProgram& wanted) const {
+  for (const auto& [vni, network] : wanted.networks) {
+    const auto before = applied_.networks.find(vni);
+    if (before == applied_.networks.end() || before->second != network) {
+      continue;
+    }
+    for (const model::LocalPort& port : network->ports) {
+      if (!attached_.contains(port.ifindex)) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 void KernelDataplane::WriteAll(ApplyReport* report) {
@@ -356,21 +376,19 @@ void KernelDataplane::FreeSlots(const model::HostProgram& wanted) {
 
 Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
   ApplyReport report;
+  // Nothing of such a network changed, and yet its ports are to be seen to.
+  whole_next_ = whole_next_ || LostAnAttachment(wanted);
   const bool whole = whole_next_;
   const std::vector<Change> changes = ChangedNetworks(wanted);
   const lm_config old_config = config_;
 
-  LEMAN_TRY(WriteConfig(wanted, &report));
+  LEMAN_TRY(WriteConfig(wanted));
   for (const Change& change : changes) {
     if (change.after == nullptr) {
       continue;
     }
     for (const model::LocalPort& port : change.after->ports) {
-      bool made = false;
-      if (!attached_.contains(port.ifindex)) {
-        Note(TcMakeHook(port.ifindex, &made), "port " + port.name, &report);
-      }
-      if (made) {
+      if (NeedsHook(port.ifindex)) {
         made_hooks_.insert(port.ifindex);
       }
     }
@@ -380,12 +398,12 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
     for (const model::VtepWay& peer : wanted.peers) {
       bool fresh = false;
       const auto slot = peer_slots_.Take(peer.address, &fresh);
-      (void)Slot("peers", slot, fresh, objects_->maps().peer_stats, &report);
+      (void)Slot("peers", slot, fresh, objects_->maps().peer_stats);
     }
     EmitHost(wanted);
     for (const Change& change : changes) {
       if (change.after != nullptr) {
-        EmitNetwork(*change.after, &report);
+        EmitNetwork(*change.after);
       }
     }
   }
@@ -404,9 +422,11 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
   if (!written.problems.empty()) {
     WriteAll(&report);
   }
+  NoteMissingSlots(&report);
   Done();
-  if (whole) {
-    DetachOtherVersions(&report);
+  if (first_) {
+    DetachStrangers(&report);
+    first_ = false;
   }
   {
     const std::lock_guard lock(slots_mutex_);
@@ -422,13 +442,14 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
   applied_ = wanted;
   // What could not be written now is tried again as a whole next time.
   whole_next_ = !report.problems.empty();
+  problems_ = report.problems;
 
   const auto usage = [](const auto& map) {
     return MapUsage{map.map().name(), map.held().size(), map.map().max_entries()};
   };
   const std::lock_guard lock(usage_mutex_);
-  usage_ = {usage(ports_), usage(networks_), usage(fdb_),   usage(neigh_),
-            usage(peers_), usage(vteps_),    usage(flood_), usage(port_addrs_)};
+  usage_ = {usage(ports_), usage(port_addrs_), usage(networks_), usage(fdb_),       usage(neigh_),
+            usage(peers_), usage(vteps_),      usage(flood_),    usage(known_opts_)};
   return report;
 }
 
@@ -449,39 +470,43 @@ Result<ApplyReport> KernelDataplane::Audit() {
   LEMAN_TRY(ports_.Audit(&report));
   LEMAN_TRY(fdb_.Audit(&report));
   LEMAN_TRY(flood_.Audit(&report));
-  for (const auto& [ifindex, program_id] : attached_) {
-    if (TcAttachedProgram(ifindex) == program_id) {
-      continue;
-    }
-    const bool underlay = program_id == objects_->UnderlayProgramId();
-    bool made = false;
-    Note(TcMakeHook(ifindex, &made), "attach", &report);
-    const Status attached =
-        TcAttach(ifindex, underlay ? objects_->UnderlayProgram() : objects_->PortProgram());
-    Note(attached, "attach", &report);
-    report.attached += attached.ok() ? 1 : 0;
+  const std::size_t lost = std::erase_if(
+      attached_, [](const auto& entry) { return TcAttachedProgram(entry.first) != entry.second; });
+  if (lost != 0) {
+    whole_next_ = true;
+    LEMAN_ASSIGN_OR_RETURN(const ApplyReport mended, Apply(model::HostProgram(applied_)));
+    report.added += mended.added;
+    report.changed += mended.changed;
+    report.removed += mended.removed;
+    report.attached += mended.attached;
   }
+  report.problems = problems_;
   return report;
 }
 
-void KernelDataplane::DetachOtherVersions(ApplyReport* report) {
-  for (const std::string& dir : ListPinDirs(options_.pin_root)) {
-    if (dir == pin_dir_) {
-      continue;
-    }
-    // Programs of another version on devices that are wanted no more; the key is the ifindex in
-    // all.
-    const int fd = bpf_obj_get((dir + "/lm_ports").c_str());
-    if (fd >= 0) {
-      const CounterMap<std::uint64_t> old("lm_ports", fd, options_.max_ports, 1);
-      for (const std::uint32_t ifindex : old.Keys<std::uint32_t>()) {
-        if (!attached_.contains(ifindex)) {
-          Note(TcDetach(ifindex, false), "detach", report);
-        }
-      }
-    }
-    Note(RemovePinDir(dir), "pins of another version", report);
+// What earlier agents left on devices that are wanted no more and that no map tells of: programs of
+// another version of the maps, or of an agent that was killed at a bad moment.
+void KernelDataplane::DetachStrangers(ApplyReport* report) {
+  const auto devices = TcDevicesWithOurs();
+  if (!devices.ok()) {
+    Note(Fail(devices.error()), "detach", report);
+    return;
   }
+  for (const std::uint32_t ifindex : devices.value()) {
+    if (!attached_.contains(ifindex)) {
+      Note(TcDetach(ifindex, false), "detach", report);
+    }
+  }
+  for (const std::string& dir : ListPinDirs(options_.pin_root)) {
+    if (dir != pin_dir_) {
+      Note(RemovePinDir(dir), "pins of another version", report);
+    }
+  }
+}
+
+void KernelDataplane::DeviceGone(std::uint32_t ifindex) {
+  attached_.erase(ifindex);
+  made_hooks_.erase(ifindex);
 }
 
 Status KernelDataplane::Detach() { return DetachDataplane(options_.pin_root); }

@@ -25,6 +25,7 @@ class KernelDataplane : public Dataplane {
 
   Result<ApplyReport> Apply(const model::HostProgram& wanted) override;
   Result<ApplyReport> Audit() override;
+  void DeviceGone(std::uint32_t ifindex) override;
   Status ExpireLearned(std::chrono::seconds age) override;
   Status Detach() override;
   std::vector<VerdictCount> Verdicts() const override;
@@ -45,23 +46,26 @@ class KernelDataplane : public Dataplane {
 
   [[nodiscard]] std::vector<Change> ChangedNetworks(const model::HostProgram& wanted) const;
   void EmitHost(const model::HostProgram& wanted);
-  void EmitNetwork(const Network& network, ApplyReport* report);
-  void EmitFlood(const Network& network, ApplyReport* report);
-  [[nodiscard]] Status WriteConfig(const model::HostProgram& wanted, ApplyReport* report);
+  void EmitNetwork(const Network& network);
+  void EmitFlood(const Network& network);
+  [[nodiscard]] bool NeedsHook(std::uint32_t ifindex) const;
+  [[nodiscard]] bool LostAnAttachment(const model::HostProgram& wanted) const;
+  [[nodiscard]] Status WriteConfig(const model::HostProgram& wanted);
   void WriteAll(ApplyReport* report);
   void Done();
   void SweepAll(const std::vector<Change>& changes, bool whole, ApplyReport* report);
   void AttachAll(const model::HostProgram& wanted, const std::vector<Change>& changes,
                  ApplyReport* report);
   void DetachGone(const model::HostProgram& wanted, ApplyReport* report);
-  void DetachOtherVersions(ApplyReport* report);
+  void DetachStrangers(ApplyReport* report);
   void AttachOne(std::uint32_t ifindex, int program_fd, const std::string& where,
                  ApplyReport* report);
   void FreeSlots(const model::HostProgram& wanted);
   [[nodiscard]] Status ForgetStrangers();
   void Note(const Status& status, const std::string& where, ApplyReport* report);
   [[nodiscard]] std::uint32_t Slot(const char* what, std::optional<std::uint32_t> slot, bool fresh,
-                                   CounterMap<lm_counters>& stats, ApplyReport* report);
+                                   CounterMap<lm_counters>& stats);
+  void NoteMissingSlots(ApplyReport* report);
 
   DataplaneOptions options_;
   std::string pin_dir_;
@@ -79,6 +83,8 @@ class KernelDataplane : public Dataplane {
 
   lm_config config_{};                               // as the kernel has it
   model::HostProgram applied_;                       // last program written
+  std::vector<model::Problem> problems_;             // of the last Apply
+  bool first_ = true;                                // nothing was applied yet
   bool whole_next_ = true;                           // compare everything, not only what changed
   std::set<std::uint32_t> made_hooks_;               // ports whose clsact qdisc we made
   std::map<std::uint32_t, std::uint32_t> attached_;  // ifindex → program id
@@ -87,6 +93,7 @@ class KernelDataplane : public Dataplane {
   Slots<std::uint32_t> port_slots_;
   Slots<Vni> network_slots_;
   Slots<IpAddress> peer_slots_;
+  std::set<std::string> short_of_slots_;  // of the change being made
   mutable std::mutex usage_mutex_;
   std::vector<MapUsage> usage_;
 };

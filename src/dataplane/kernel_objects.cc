@@ -40,36 +40,6 @@ std::string TakeWarnings() {
   return std::exchange(g_libbpf_warnings, {});
 }
 
-Status CheckKernel() {
-  if (geteuid() != 0) {
-    return Fail(Code::kPermissionDenied,
-                "loading the datapath needs root (CAP_BPF and CAP_NET_ADMIN); run it with sudo");
-  }
-  utsname name{};
-  uname(&name);
-  int major = 0;
-  int minor = 0;
-  if (std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-      (major < 6 || (major == 6 && minor < 1))) {
-    return Fail(Code::kFailedPrecondition, std::string("kernel ") + name.release +
-                                               " is too old; Leman needs Linux 6.1 or newer");
-  }
-  if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, nullptr) != 1) {
-    return Fail(Code::kFailedPrecondition,
-                std::string("kernel ") + name.release +
-                    " has no tc BPF programs; it needs CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF");
-  }
-  for (const auto& [helper, what] : {std::pair{BPF_FUNC_loop, "bpf_loop"},
-                                     std::pair{BPF_FUNC_redirect_peer, "bpf_redirect_peer"},
-                                     std::pair{BPF_FUNC_redirect_neigh, "bpf_redirect_neigh"}}) {
-    if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helper, nullptr) == 0) {
-      return Fail(Code::kFailedPrecondition, std::string("kernel ") + name.release + " lacks " +
-                                                 what + "(); Leman needs Linux 6.1 or newer");
-    }
-  }
-  return {};
-}
-
 struct SizedMap {
   const char* name;
   const char* flag;
@@ -102,13 +72,23 @@ void SetSizes(bpf_object* object, const DataplaneOptions& options) {
 
 Error LoadError(const char* program, int err, const std::string& pin_dir) {
   const std::string said = TakeWarnings();
+  spdlog::debug("libbpf: {}", said);
   if (said.find("parameter mismatch") != std::string::npos) {
     return {Code::kFailedPrecondition,
             "the maps pinned under " + pin_dir +
                 " were made with other sizes; start with the same --max-… values, or take the old "
                 "ones away with leman-agent --detach"};
   }
-  spdlog::debug("libbpf: {}", said);
+  for (const auto& [words, what] : {std::pair{"': failed to create", "the kernel refused map "},
+                                    std::pair{"': failed to auto-pin", "cannot pin map "}}) {
+    const auto at = said.find(words);
+    const auto name = at == std::string::npos ? at : said.rfind('\'', at - 1);
+    if (name != std::string::npos) {
+      const std::string map = said.substr(name + 1, at - name - 1);
+      const std::string flag = err == ENOMEM || err == E2BIG ? SizeFlag(map) : std::string();
+      return ErrnoError(err, what + map + (flag.empty() ? "" : " (a smaller " + flag + " may do)"));
+    }
+  }
   // The kernel's own last words on the matter, without the whole verifier log.
   std::string last;
   if (const auto at = said.rfind("processed "); at != std::string::npos) {
@@ -147,20 +127,67 @@ Status PinProgram(bpf_program* program, const std::string& path) {
 
 }  // namespace
 
+Status CheckKernel() {
+  libbpf_set_print(KeepWarnings);
+  if (geteuid() != 0) {
+    return Fail(Code::kPermissionDenied,
+                "loading the datapath needs root (CAP_BPF and CAP_NET_ADMIN); run it with sudo");
+  }
+  utsname name{};
+  uname(&name);
+  const std::string kernel = std::string("kernel ") + name.release;
+  int major = 0;
+  int minor = 0;
+  if (std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+      (major < 6 || (major == 6 && minor < 1))) {
+    return Fail(Code::kFailedPrecondition, kernel + " is too old; Leman needs Linux 6.1 or newer");
+  }
+  std::array<bpf_insn, 2> program{};  // the smallest there is: return 0
+  program[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+  program[1].code = BPF_JMP | BPF_EXIT;
+  const Fd loaded(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, nullptr, "GPL", program.data(),
+                                program.size(), nullptr));
+  if (!loaded.valid()) {
+    const int err = errno;
+    switch (err) {
+      case ENOSYS:
+        return Fail(Code::kFailedPrecondition,
+                    kernel + " has no bpf(); it needs CONFIG_BPF_SYSCALL");
+      case EINVAL:
+        return Fail(Code::kFailedPrecondition,
+                    kernel + " has no tc programs; it needs CONFIG_NET_CLS_BPF");
+      case EPERM:
+      case EACCES:
+        return Fail(Code::kPermissionDenied,
+                    kernel +
+                        " refuses bpf() to this process though it is root: a seccomp filter "
+                        "(of a container?), lockdown or a security module; allow it there");
+      default:
+        return Fail(ErrnoError(err, "cannot load even the smallest tc program"));
+    }
+  }
+  for (const auto& [helper, what] : {std::pair{BPF_FUNC_loop, "bpf_loop"},
+                                     std::pair{BPF_FUNC_redirect_peer, "bpf_redirect_peer"},
+                                     std::pair{BPF_FUNC_redirect_neigh, "bpf_redirect_neigh"}}) {
+    if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helper, nullptr) == 0) {
+      return Fail(Code::kFailedPrecondition,
+                  kernel + " lacks " + what + "(); Leman needs Linux 6.1 or newer");
+    }
+  }
+  return {};
+}
+
 std::string SizeFlag(const std::string& map) {
   for (const SizedMap& sized : kSizedMaps) {
     if (map == sized.name) {
       return sized.flag;
     }
   }
-  return "map size";
+  return {};
 }
 
 Result<std::unique_ptr<KernelObjects>> KernelObjects::Load(const DataplaneOptions& options,
                                                            const std::string& pin_dir) {
-  libbpf_set_print(KeepWarnings);
-  LEMAN_TRY(CheckKernel());
-
   std::unique_ptr<KernelObjects> objects(new KernelObjects());
   bpf_object_open_opts opts{};
   opts.sz = sizeof(opts);

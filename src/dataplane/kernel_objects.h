@@ -39,6 +39,9 @@ struct Maps {
   CounterMap<lm_counters> peer_stats;
 };
 
+// Whether this kernel and this process can do what the programs need; makes nothing.
+[[nodiscard]] Status CheckKernel();
+
 class KernelObjects {
  public:
   // Loads both programs against the maps pinned under `pin_dir`, making those that are missing.

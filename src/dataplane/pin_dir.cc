@@ -6,7 +6,8 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <string_view>
+#include <fstream>
+#include <sstream>
 #include <system_error>
 
 namespace leman {
@@ -14,18 +15,51 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSystemBpffs = "/sys/fs/bpf";
+constexpr const char* kSystemBpffs = "/sys/fs/bpf";
+// Stands as the source of our mounts in /proc/self/mountinfo: only these are taken away again.
+constexpr const char* kMountSource = "leman";
 
 bool IsBpffs(const std::string& path) {
   struct statfs info{};
   return statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
+bool LiesIn(const std::string& path, const std::string& directory) {
+  return path == directory || path.starts_with(directory + "/");
+}
+
 Status MountBpffs(const std::string& at) {
-  if (mount("bpf", at.c_str(), "bpf", 0, "mode=0700") != 0) {
-    return Fail(ErrnoError(errno, "cannot mount a bpffs on " + at));
+  if (mount(kMountSource, at.c_str(), "bpf", 0, "mode=0700") != 0) {
+    const int err = errno;
+    return Fail(
+        ErrnoError(err, "cannot mount a bpffs on " + at +
+                            (err == ENODEV ? " (the kernel needs CONFIG_BPF_SYSCALL)"
+                                           : ", mount one there or set --pin-root to one")));
   }
   return {};
+}
+
+// Whether the topmost mount at `path` is ours.
+bool IsOurMount(const std::string& path) {
+  bool ours = false;
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string source;
+    std::string at;
+    words >> source >> at;
+    if (at == path) {
+      ours = source == kMountSource;
+    }
+  }
+  return ours;
+}
+
+void UnmountOurs(const std::string& path) {
+  std::error_code error;
+  if (IsOurMount(path) && fs::is_empty(path, error) && !error) {
+    umount(path.c_str());  // refused when somebody works in it
+  }
 }
 
 Status MakeDirs(const std::string& path) {
@@ -39,17 +73,19 @@ Status MakeDirs(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> MakePinDir(const std::string& root, int abi_version) {
-  if (root.starts_with(kSystemBpffs) && !IsBpffs(std::string(kSystemBpffs))) {
-    LEMAN_TRY(MountBpffs(std::string(kSystemBpffs)));
+std::string PinDir(const std::string& root, int abi_version) {
+  return root + "/v" + std::to_string(abi_version);
+}
+
+Status MakePinDir(const std::string& root, const std::string& dir) {
+  if (LiesIn(root, kSystemBpffs) && !IsBpffs(kSystemBpffs)) {
+    LEMAN_TRY(MountBpffs(kSystemBpffs));
   }
   LEMAN_TRY(MakeDirs(root));
   if (!IsBpffs(root)) {
     LEMAN_TRY(MountBpffs(root));
   }
-  std::string dir = root + "/v" + std::to_string(abi_version);
-  LEMAN_TRY(MakeDirs(dir));
-  return dir;
+  return MakeDirs(dir);
 }
 
 std::vector<std::string> ListPinDirs(const std::string& root) {
@@ -76,11 +112,12 @@ Status RemovePinDir(const std::string& dir) {
 
 void RemovePinRoot(const std::string& root) {
   std::error_code error;
-  if (!root.starts_with(kSystemBpffs) && IsBpffs(root) && fs::is_empty(root, error) && !error) {
-    umount(root.c_str());
-  }
+  UnmountOurs(root);
   // Fails when something else lives there, and that is right.
   fs::remove(root, error);
+  if (LiesIn(root, kSystemBpffs)) {
+    UnmountOurs(kSystemBpffs);
+  }
 }
 
 }  // namespace leman

@@ -9,8 +9,11 @@
 
 namespace leman {
 
-// Makes sure that `root` lies on a bpffs (mounting one if there is none) and ROOT/v<abi> exists.
-[[nodiscard]] Result<std::string> MakePinDir(const std::string& root, int abi_version);
+// ROOT/v<abi>.
+[[nodiscard]] std::string PinDir(const std::string& root, int abi_version);
+
+// Makes sure that `root` lies on a bpffs (mounting one if there is none) and `dir` in it exists.
+[[nodiscard]] Status MakePinDir(const std::string& root, const std::string& dir);
 
 // Every ROOT/v* there is.
 [[nodiscard]] std::vector<std::string> ListPinDirs(const std::string& root);
@@ -18,7 +21,7 @@ namespace leman {
 // Removes all pins of one version and its directory.
 [[nodiscard]] Status RemovePinDir(const std::string& dir);
 
-// Removes `root` if it is empty, and its mount if MakePinDir made it there.
+// Removes `root` if it is empty, and the bpffs that MakePinDir mounted if nobody uses it.
 void RemovePinRoot(const std::string& root);
 
 }  // namespace leman

@@ -58,24 +58,19 @@ class SyncedMap {
 
   // Writes wanted entries that the kernel does not hold yet.
   [[nodiscard]] Status Write(ApplyReport* report) {
-    std::vector<Entry> fresh;
-    std::size_t added = 0;
+    // Changes first: they find room in a full map, and a stale entry is worse than a missing one.
+    std::vector<Entry> changed;
+    std::vector<Entry> added;
     for (const auto& [key, value] : wanted_) {
       const auto held = held_.find(key);
-      if (held != held_.end() && BytesEqual<Value>{}(held->second, value)) {
-        continue;
+      if (held == held_.end()) {
+        added.emplace_back(key, value);
+      } else if (!BytesEqual<Value>{}(held->second, value)) {
+        changed.emplace_back(key, value);
       }
-      added += held == held_.end() ? 1 : 0;
-      fresh.emplace_back(key, value);
     }
-    std::size_t written = 0;
-    Status status = map_.PutAll(fresh, &written);
-    for (std::size_t i = 0; i < written; ++i) {
-      held_.insert_or_assign(fresh[i].first, fresh[i].second);
-    }
-    report->added += std::min(added, written);
-    report->changed += written - std::min(added, written);
-    return status;
+    LEMAN_TRY(Put(changed, &report->changed));
+    return Put(added, &report->added);
   }
 
   // Removes those of `had` that are not wanted; with had == nullptr whatever else the map holds.
@@ -132,6 +127,16 @@ class SyncedMap {
   [[nodiscard]] const BpfMap<Key, Value>& map() const { return map_; }
 
  private:
+  [[nodiscard]] Status Put(const std::vector<Entry>& entries, std::uint64_t* count) {
+    std::size_t written = 0;
+    Status status = map_.PutAll(entries, &written);
+    for (std::size_t i = 0; i < written; ++i) {
+      held_.insert_or_assign(entries[i].first, entries[i].second);
+    }
+    *count += written;
+    return status;
+  }
+
   BpfMap<Key, Value> map_;
   Table held_;    // what the kernel holds, as far as we wrote or read it
   Table wanted_;  // of the change being made
