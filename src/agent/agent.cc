@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ constexpr std::size_t kMaxStateFileBytes = 128U << 20U;
 // Bursts become one: a new VM makes a handful of link events within a few milliseconds.
 constexpr milliseconds kLinkBurst{20};
 constexpr milliseconds kFileBurst{5};
+constexpr milliseconds kBusyFile{1000};  // how often one is looked at that somebody writes
+constexpr std::chrono::seconds kBusyFileAtStart{10};
 constexpr milliseconds kFirstRetry{500};
 constexpr milliseconds kLastRetry{30'000};
 
@@ -68,14 +71,15 @@ Status Agent::Start(AgentParts parts) {
   reconciler_.emplace(*parts_.netlink, board_);
   // Watched before it is read: no change falls between the two.
   LEMAN_ASSIGN_OR_RETURN(watcher_, FileWatcher::Make(options_.state_file));
-  LEMAN_ASSIGN_OR_RETURN(model::DesiredState state, LoadStateFile(options_.state_file, nullptr));
+  LEMAN_ASSIGN_OR_RETURN(model::DesiredState state, FirstState());
   const std::string underlay = state.underlay.device;
   LEMAN_ASSIGN_OR_RETURN(const bool taken, reconciler_->TakeState(std::move(state)));
   static_cast<void>(taken);
   reconciler_->SetStartState(StartState::kConfigLoaded);
 
   // What would make the start fail is looked at before anything is made.
-  LEMAN_ASSIGN_OR_RETURN(bool changed, reconciler_->ListLinks());
+  LEMAN_ASSIGN_OR_RETURN(const bool changed, reconciler_->ListLinks());
+  static_cast<void>(changed);
   if (!reconciler_->HasUnderlay()) {
     return Fail(Code::kNotFound,
                 fmt::format("underlay device {} is not there; create it, or correct "
@@ -85,20 +89,47 @@ Status Agent::Start(AgentParts parts) {
   if (parts_.open_doors) {
     LEMAN_TRY(parts_.open_doors());
   }
-  LEMAN_ASSIGN_OR_RETURN(dataplane_, parts_.open_dataplane(options_.dataplane));
-  LEMAN_TRY(parts_.netlink->MakeSegmenter());
+  LEMAN_TRY(WatchEverything());
+  LEMAN_TRY(MakeDatapath());
   reconciler_->SetDataplane(*dataplane_);
   board_.SetDataplane(dataplane_.get());
   reconciler_->SetStartState(StartState::kMapsOpen);
 
-  LEMAN_ASSIGN_OR_RETURN(changed, reconciler_->ListLinks());
-  static_cast<void>(changed);
+  // From here on nothing ends the start: what fails is a problem, and tried again.
+  static_cast<void>(reconciler_->ListLinks().ok());
   reconciler_->SetStartState(StartState::kLinksListed);
   reconciler_->Compile();
   reconciler_->SetStartState(StartState::kSnapshotComplete);
-  LEMAN_TRY(WatchEverything());
-  // Not a reason to end: what the kernel holds from before keeps working, and it is tried again.
   static_cast<void>(ReconcileOrRetry().ok());
+  return {};
+}
+
+// A file that somebody writes just now is whole in a moment.
+Result<model::DesiredState> Agent::FirstState() {
+  const auto deadline = EventLoop::Clock::now() + kBusyFileAtStart;
+  for (;;) {
+    auto state = LoadStateFile(options_.state_file, nullptr);
+    if (state.ok() || state.error().code() != Code::kUnavailable ||
+        EventLoop::Clock::now() > deadline) {
+      return state;
+    }
+    pollfd event{.fd = watcher_->fd(), .events = POLLIN, .revents = 0};
+    static_cast<void>(poll(&event, 1, static_cast<int>(kBusyFile.count())));
+    static_cast<void>(watcher_->Drain());
+  }
+}
+
+// Leaves nothing behind when it fails.
+Status Agent::MakeDatapath() {
+  LEMAN_ASSIGN_OR_RETURN(const bool made_segmenter, parts_.netlink->MakeSegmenter());
+  auto dataplane = parts_.open_dataplane(options_.dataplane);
+  if (!dataplane.ok()) {
+    if (made_segmenter) {
+      static_cast<void>(parts_.netlink->RemoveSegmenter().ok());
+    }
+    return Fail(std::move(dataplane).error());
+  }
+  dataplane_ = std::move(dataplane).value();
   return {};
 }
 
@@ -159,26 +190,37 @@ void Agent::OnWake() {
 }
 
 void Agent::OnLinkEvents() {
-  const auto changed = parts_.netlink->DrainEvents();
-  if (!changed.ok()) {
-    spdlog::warn("{}", changed.error().message());
-  }
-  if (!changed.ok() || changed.value()) {
+  const auto events = parts_.netlink->DrainEvents();
+  if (!events.ok()) {
+    spdlog::warn("{}", events.error().message());
     loop_->StartTimerIfIdle(links_timer_, kLinkBurst);
+    return;
+  }
+  for (const std::uint32_t ifindex : events.value().gone) {
+    dataplane_->DeviceGone(ifindex);
+    device_gone_ = true;
+  }
+  if (events.value().changed) {
+    loop_->StartTimerIfIdle(links_timer_, kLinkBurst);
+  }
+  if (events.value().lost) {
+    loop_->StartTimer(audit_timer_, kLinkBurst);  // finds out what the lost ones would have told
   }
 }
 
 void Agent::RelistLinks() {
+  const bool device_gone = std::exchange(device_gone_, false);
   const auto changed = reconciler_->ListLinks();
-  if (!changed.ok() || changed.value()) {
+  if (!changed.ok() || changed.value() || device_gone) {
     static_cast<void>(ReconcileOrRetry().ok());
   }
 }
 
 void Agent::OnAudit() {
   loop_->StartTimer(audit_timer_, options_.audit_interval);
-  if (const Status status = parts_.netlink->MakeSegmenter(); !status.ok()) {
-    spdlog::warn("{}", status.error().message());
+  // Others may have set it down or its offloads on.
+  if (const auto made = parts_.netlink->MakeSegmenter(); !made.ok()) {
+    spdlog::warn("{}", made.error().message());
   }
   RelistLinks();  // an event may have been missed
   if (const Status status = reconciler_->Audit(); !status.ok()) {
@@ -209,12 +251,20 @@ Status Agent::ReconcileOrRetry() {
 }
 
 Result<ReloadOutcome> Agent::Reload(std::string_view why) {
+  auto state = LoadStateFile(options_.state_file, reconciler_->now().state.get());
+  const bool was_busy =
+      std::exchange(file_is_busy_, !state.ok() && state.error().code() == Code::kUnavailable);
+  if (file_is_busy_) {
+    // No fault of the file: it is read when it is closed, or soon if that is not told.
+    loop_->StartTimer(file_timer_, kBusyFile);
+    if (!was_busy) {
+      spdlog::info("{}", state.error().message());
+    }
+    return Fail(std::move(state).error());
+  }
   spdlog::info("rereading {}: {}", options_.state_file, why);
-  auto taken = [&]() -> Result<bool> {
-    LEMAN_ASSIGN_OR_RETURN(model::DesiredState state,
-                           LoadStateFile(options_.state_file, reconciler_->now().state.get()));
-    return reconciler_->TakeState(std::move(state));
-  }();
+  auto taken = state.ok() ? reconciler_->TakeState(std::move(state).value())
+                          : Result<bool>(Fail(std::move(state).error()));
   if (!taken.ok()) {
     spdlog::error("the running state stays, the new one is refused:\n{}", taken.error().message());
     reconciler_->SetStateFault(taken.error().message());

@@ -52,6 +52,8 @@ class Agent {
  private:
   Agent(AgentOptions options, Board& board, std::unique_ptr<EventLoop> loop);
 
+  [[nodiscard]] Result<model::DesiredState> FirstState();
+  [[nodiscard]] Status MakeDatapath();
   [[nodiscard]] Status WatchEverything();
   void OnSignals();
   void OnWake();
@@ -72,6 +74,8 @@ class Agent {
   std::optional<Reconciler> reconciler_;
   std::unique_ptr<Dataplane> dataplane_;
   std::atomic<bool> stop_ = false;
+  bool device_gone_ = false;  // one that a program may have been on
+  bool file_is_busy_ = false;
   std::chrono::milliseconds retry_after_{0};
   EventLoop::TimerId links_timer_{};
   EventLoop::TimerId file_timer_{};

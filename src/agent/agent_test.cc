@@ -2,11 +2,14 @@
 // test's own. What is waited for is a condition with a deadline.
 #include "agent/agent.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <leman/v1/agent.grpc.pb.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -54,6 +57,8 @@ struct SharedDataplane {
   std::mutex mutex;
   std::optional<model::HostProgram> applied;
   std::optional<Error> fail_with;
+  Result<ApplyReport> audit = ApplyReport{};
+  std::vector<std::uint32_t> gone;
   int applies = 0;
   int audits = 0;
   int expirations = 0;
@@ -75,7 +80,11 @@ class SharingDataplane final : public FakeDataplane {
   Result<ApplyReport> Audit() override {
     const std::lock_guard lock(shared_.mutex);
     ++shared_.audits;
-    return ApplyReport{};
+    return shared_.audit;
+  }
+  void DeviceGone(std::uint32_t ifindex) override {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.gone.push_back(ifindex);
   }
   Status ExpireLearned(std::chrono::seconds /*age*/) override {
     const std::lock_guard lock(shared_.mutex);
@@ -128,6 +137,9 @@ class AgentTest : public testing::Test {
     parts.netlink = &netlink_;
     parts.open_dataplane = [this](const DataplaneOptions&) -> Result<std::unique_ptr<Dataplane>> {
       ++opened_;
+      if (open_fails_with_.has_value()) {
+        return Fail(*open_fails_with_);
+      }
       return std::unique_ptr<Dataplane>(std::make_unique<SharingDataplane>(kernel_));
     };
     parts.open_doors = [this]() -> Status {
@@ -179,6 +191,7 @@ class AgentTest : public testing::Test {
   FakeNetlink netlink_;
   SharedDataplane kernel_;
   int opened_ = 0;
+  std::optional<Error> open_fails_with_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<ApiService> service_;
   std::unique_ptr<ApiServer> server_;
@@ -218,6 +231,113 @@ TEST_F(AgentTest, AWrongFileAMissingUnderlayOrABusyPortStopTheStartBeforeAnythin
             "underlay.device in " +
                 options_.state_file);
   EXPECT_EQ(opened_, 0);
+}
+
+TEST_F(AgentTest, AStartThatTheKernelRefusesLeavesNoDevice) {
+  open_fails_with_ = Error(Code::kFailedPrecondition, "kernel 5.4 is too old");
+  Status status = Start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(), "kernel 5.4 is too old");
+  EXPECT_FALSE(netlink_.links.contains(model::kSegmenterTx));
+  // What an earlier agent left at work stays.
+  ASSERT_TRUE(netlink_.MakeSegmenter().ok());
+  Stop();
+  ASSERT_FALSE(Start().ok());
+  EXPECT_TRUE(netlink_.links.contains(model::kSegmenterTx));
+  netlink_.segmenter_fails_with = Error(Code::kNotFound, "no veth");
+  opened_ = 0;
+  Stop();
+  status = Start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(), "no veth");
+  EXPECT_EQ(opened_, 0);
+}
+
+TEST_F(AgentTest, ADeviceThatWentIsAttachedAnewEvenIfItIsBackAsItWas) {
+  ASSERT_TRUE(Start().ok());
+  netlink_.gone = {3};
+  netlink_.Notify();
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.count.reconciles == 2; }));
+  const std::lock_guard lock(kernel_.mutex);
+  EXPECT_THAT(kernel_.gone, ElementsAre(3U));
+}
+
+TEST_F(AgentTest, LostEventsAreMadeGoodByAnAudit) {
+  ASSERT_TRUE(Start().ok());
+  netlink_.lost = true;
+  netlink_.Notify();
+  EXPECT_TRUE(WaitFor([](const Snapshot& now) { return now.count.audits == 1; }));
+}
+
+TEST_F(AgentTest, TheSegmenterIsMadeAgainWhenItIsTakenAway) {
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(netlink_.RemoveSegmenter().ok());
+  netlink_.segmenter_fails_with = Error(Code::kInternal, "no room for a device");
+  netlink_.Notify();
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return !now.problems.empty(); }));
+  EXPECT_THAT(board_.Get()->problems,
+              ElementsAre(model::Problem{"segmenter", "no room for a device"}));
+}
+
+TEST_F(AgentTest, WhatAnAuditFindsIsDegradedUntilOneFindsNothing) {
+  options_.audit_interval = std::chrono::seconds(0);
+  ASSERT_TRUE(Start().ok());
+  const auto audit = [&](Result<ApplyReport> result) {
+    const std::lock_guard lock(kernel_.mutex);
+    kernel_.audit = std::move(result);
+  };
+  const auto problem = [&](const model::Problem& wanted) {
+    return WaitFor(
+        [&](const Snapshot& now) { return now.problems == std::vector<model::Problem>{wanted}; });
+  };
+  const auto none = [&] {
+    return WaitFor([](const Snapshot& now) { return now.problems.empty(); });
+  };
+  ApplyReport full;
+  full.problems = {{"FDB", "map lm_fdb is full"}};
+  audit(full);
+  EXPECT_TRUE(problem({"FDB", "map lm_fdb is full"}));
+  audit(ApplyReport{});
+  EXPECT_TRUE(none());
+  audit(Fail(Code::kInternal, "cannot read map lm_fdb"));
+  EXPECT_TRUE(problem({"audit", "cannot read map lm_fdb"}));
+  audit(ApplyReport{});
+  EXPECT_TRUE(none());
+}
+
+TEST_F(AgentTest, AFileThatIsBeingWrittenIsTakenOverWhenItIsClosed) {
+  const std::string half = std::string(kState).substr(0, kState.find("    remotes:"));
+  Fd writer(open(options_.state_file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  ASSERT_EQ(write(writer.get(), half.data(), half.size()), static_cast<ssize_t>(half.size()));
+  {
+    // Half of a state is a state: only that it is open for writing tells that it is none.
+    const Fd looks(inotify_init1(IN_CLOEXEC));
+    ASSERT_GE(inotify_add_watch(looks.get(), options_.state_file.c_str(), IN_CLOSE_NOWRITE), 0);
+    std::thread other([&] {
+      const std::string rest = std::string(kState).substr(half.size());
+      pollfd look{.fd = looks.get(), .events = POLLIN, .revents = 0};
+      EXPECT_EQ(poll(&look, 1, 20'000), 1) << "the agent looked at it and closed it again";
+      EXPECT_EQ(write(writer.get(), rest.data(), rest.size()), static_cast<ssize_t>(rest.size()));
+      writer.Reset();
+    });
+    EXPECT_TRUE(Start().ok());
+    other.join();
+  }
+  EXPECT_EQ(AppliedFdb(), 2U);
+
+  Fd again(open(options_.state_file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  ASSERT_EQ(write(again.get(), half.data(), half.size()), static_cast<ssize_t>(half.size()));
+  grpc::ClientContext context;
+  v1::ReloadResponse answer;
+  const grpc::Status status = Client()->Reload(&context, {}, &answer);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("is being written"));
+  EXPECT_EQ(AppliedFdb(), 2U);
+  EXPECT_THAT(board_.Get()->problems, IsEmpty()) << "it is no fault of the file";
+  again.Reset();
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.revision == 2; }));
+  ASSERT_TRUE(WaitFor([](const Snapshot& now) { return now.count.reconciles == 2; }));
+  EXPECT_EQ(AppliedFdb(), 1U);
 }
 
 TEST_F(AgentTest, TakesOverAChangedFileByItself) {

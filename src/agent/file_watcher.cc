@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstring>
 #include <vector>
 
@@ -16,13 +17,19 @@ namespace leman::agent {
 
 namespace {
 
-constexpr std::uint32_t kMask =
-    IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR;
+constexpr std::uint32_t kNameMask =
+    IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM;
+constexpr std::uint32_t kDirectoryMask = IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
 
-// Every (directory, name) on the way to the file whose change makes another file of it: symbolic
-// links and the file itself, or the first name that does not exist.
-std::vector<std::pair<std::string, std::string>> NamesOnTheWay(const std::string& path) {
+struct Way {
+  // Every (directory, name) whose change makes another file of it: symbolic links and the file
+  // itself, or the first name that does not exist.
   std::vector<std::pair<std::string, std::string>> names;
+  std::set<std::string> directories;  // all that are passed
+};
+
+Way WayTo(const std::string& path) {
+  Way way;
   std::string directory = path.starts_with('/') ? "/" : ".";
   std::string rest = path;
   for (int links = 0; links < 40 && !rest.empty();) {
@@ -35,13 +42,14 @@ std::vector<std::pair<std::string, std::string>> NamesOnTheWay(const std::string
     rest = end == std::string::npos ? std::string() : rest.substr(end);
     const bool last = rest.find_first_not_of('/') == std::string::npos;
     const std::string here = directory == "/" ? "/" + name : directory + "/" + name;
+    way.directories.insert(directory);
     struct stat status{};
     if (lstat(here.c_str(), &status) != 0) {
-      names.emplace_back(directory, name);
+      way.names.emplace_back(directory, name);
       break;
     }
     if (S_ISLNK(status.st_mode)) {
-      names.emplace_back(directory, name);
+      way.names.emplace_back(directory, name);
       std::array<char, PATH_MAX> target{};
       const ssize_t size = readlink(here.c_str(), target.data(), target.size());
       if (size <= 0) {
@@ -51,13 +59,13 @@ std::vector<std::pair<std::string, std::string>> NamesOnTheWay(const std::string
       directory = rest.starts_with('/') ? "/" : directory;
       ++links;
     } else if (last) {
-      names.emplace_back(directory, name);
+      way.names.emplace_back(directory, name);
       break;
     } else {
       directory = here;
     }
   }
-  return names;
+  return way;
 }
 
 // A new regular file is told by its closing, half of it is nothing to read; links, hard ones too,
@@ -85,11 +93,26 @@ Result<FileWatcher> FileWatcher::Make(const std::string& path) {
 void FileWatcher::Follow() {
   std::map<std::pair<int, std::string>, std::string> names;
   std::set<int> watches;
-  for (const auto& [directory, name] : NamesOnTheWay(path_)) {
-    const int watch = inotify_add_watch(inotify_.get(), directory.c_str(), kMask);
+  const Way way = WayTo(path_);
+  std::map<std::string, std::uint32_t> masks;
+  for (const std::string& directory : way.directories) {
+    masks[directory] |= kDirectoryMask;
+  }
+  for (const auto& [directory, name] : way.names) {
+    masks[directory] |= kNameMask;
+  }
+  std::map<std::string, int> by_directory;
+  for (const auto& [directory, mask] : masks) {
+    // Two paths may be one directory; then the second must not take away what the first asked for.
+    const int watch = inotify_add_watch(inotify_.get(), directory.c_str(), mask | IN_MASK_ADD);
     if (watch >= 0) {
-      names.emplace(std::pair(watch, name), directory + "/" + name);
       watches.insert(watch);
+      by_directory[directory] = watch;
+    }
+  }
+  for (const auto& [directory, name] : way.names) {
+    if (const auto watch = by_directory.find(directory); watch != by_directory.end()) {
+      names.emplace(std::pair(watch->second, name), directory + "/" + name);
     }
   }
   for (const int watch : watches_) {
@@ -117,8 +140,9 @@ bool FileWatcher::Drain() {
       const std::string text(name, event.len == 0 ? 0 : strnlen(name, event.len));
       at += sizeof(event) + event.len;
       const bool created = (event.mask & IN_CREATE) != 0;
-      if ((event.mask & IN_Q_OVERFLOW) != 0 || (event.mask & IN_IGNORED) != 0) {
-        ours = true;  // lost events, or a directory that is gone: look again
+      if ((event.mask & (IN_Q_OVERFLOW | IN_MOVE_SELF)) != 0 ||
+          ((event.mask & IN_IGNORED) != 0 && watches_.contains(event.wd))) {
+        ours = true;  // lost events, or a directory that is gone or another: look again
       } else if (names_.contains({event.wd, text})) {
         ours = ours || !created || IsWholeAtOnce(names_.at({event.wd, text}));
       }
@@ -138,6 +162,14 @@ Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_byt
   }
   if (!S_ISREG(status.st_mode)) {
     return Fail(Code::kInvalidArgument, fmt::format("cannot read {}: it is no regular file", path));
+  }
+  // A lease is had only while nobody writes; who wants to waits until it goes with the descriptor.
+  fcntl(fd.get(), F_SETSIG, SIGURG);  // what tells of waiters: ignored, SIGIO would end us
+  if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN) {
+    return Fail(Code::kUnavailable,
+                fmt::format("{} is being written; it is read when the program that writes it has "
+                            "closed it",
+                            path));
   }
   if (static_cast<std::size_t>(status.st_size) > max_bytes) {
     return Fail(Code::kInvalidArgument, fmt::format("cannot read {}: it has {} bytes, at most {}",

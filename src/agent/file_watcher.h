@@ -1,6 +1,7 @@
 // Tells when the file behind a path may be another one: written and closed, replaced by rename,
-// removed, or reached through a symbolic link that was swapped (as Kubernetes swaps a ConfigMap).
-// A file that is being written in place is not told before it is closed.
+// removed, made readable, or reached through a symbolic link that was swapped (as Kubernetes swaps
+// a ConfigMap) or a directory that was replaced. A file that is being written in place is not told
+// before it is closed.
 //
 // Threads: one. Ownership: the inotify descriptor. Errors: kInternal with the errno; a path that
 // does not exist is no error, its coming is what is waited for.
@@ -35,7 +36,8 @@ class FileWatcher {
   std::set<int> watches_;
 };
 
-// Reads a regular file of at most `max_bytes`.
+// Reads a regular file of at most `max_bytes`. kUnavailable: somebody has it open for writing, so
+// half of it may be missing (not told on file systems without leases).
 [[nodiscard]] Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes);
 
 }  // namespace leman::agent

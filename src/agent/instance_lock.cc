@@ -135,6 +135,10 @@ Result<InstanceLock> InstanceLock::TakeOver(const std::string& run_dir,
   return InstanceLock(std::move(attempt.fd), path);
 }
 
-void InstanceLock::RemoveFile() const { unlink(path_.c_str()); }
+InstanceLock::~InstanceLock() {
+  if (fd_.valid()) {
+    unlink(path_.c_str());  // before it is unlocked: nobody else's by mistake
+  }
+}
 
 }  // namespace leman::agent

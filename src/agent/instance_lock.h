@@ -25,8 +25,12 @@ class InstanceLock {
                                                      std::chrono::milliseconds deadline,
                                                      pid_t& stopped_pid);
 
-  // Removes the lock file; the lock itself stays until destruction.
-  void RemoveFile() const;
+  // The file goes with the lock, except when its holder is killed.
+  ~InstanceLock();
+  InstanceLock(InstanceLock&&) = default;
+  InstanceLock& operator=(InstanceLock&&) = delete;
+  InstanceLock(const InstanceLock&) = delete;
+  InstanceLock& operator=(const InstanceLock&) = delete;
 
  private:
   InstanceLock(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}

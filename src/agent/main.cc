@@ -108,6 +108,7 @@ Status RunAgent(const AgentOptions& options, ExitCode& exit_code) {
     return {};
   };
   if (Status started = agent->Start(std::move(parts)); !started.ok()) {
+    agent->reload_gate().Close();
     if (started.error().code() == Code::kInvalidArgument) {
       exit_code = ExitCode::kStateFile;
     }
@@ -132,8 +133,7 @@ Status Check(const AgentOptions& options) {
   return {};
 }
 
-Status DetachAll(const AgentOptions& options) {
-  LEMAN_TRY(CheckPrivileges());
+Status DetachLocked(const AgentOptions& options) {
   pid_t stopped = 0;
   LEMAN_ASSIGN_OR_RETURN(
       const InstanceLock lock,
@@ -143,15 +143,23 @@ Status DetachAll(const AgentOptions& options) {
   }
   struct stat status{};
   const bool pinned = stat(options.dataplane.pin_root.c_str(), &status) == 0;
-  LEMAN_TRY(DetachDataplane(options.dataplane.pin_root));
-  LEMAN_TRY(RemoveSegmenter());
+  const Status detached = DetachDataplane(options.dataplane.pin_root);
+  const Status removed = RemoveSegmenter();
+  LEMAN_TRY(detached);
+  LEMAN_TRY(removed);
   unlink(options.SocketPath().c_str());
-  lock.RemoveFile();
   if (pinned) {
     fmt::print("detached the programs and removed the maps under {}\n", options.dataplane.pin_root);
   } else {
     fmt::print("nothing was pinned under {}\n", options.dataplane.pin_root);
   }
+  return {};
+}
+
+Status DetachAll(const AgentOptions& options) {
+  LEMAN_TRY(CheckPrivileges());
+  LEMAN_TRY(DetachLocked(options));
+  rmdir(options.run_dir.c_str());  // refused when something else is in it
   return {};
 }
 

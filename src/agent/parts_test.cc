@@ -123,6 +123,42 @@ TEST_F(FileWatcherTest, AFileBeingWrittenIsNotToldBeforeItIsClosed) {
   EXPECT_TRUE(Told(watcher));
 }
 
+TEST_F(FileWatcherTest, AFileThatBecomesReadableIsTold) {
+  const std::string path = dir_ + "/s.yaml";
+  Write(path, "a");
+  auto made = FileWatcher::Make(path);
+  ASSERT_TRUE(made.ok());
+  FileWatcher watcher = std::move(made).value();
+  ASSERT_EQ(chmod(path.c_str(), 0400), 0);
+  EXPECT_TRUE(Told(watcher));
+}
+
+TEST_F(FileWatcherTest, FollowsADirectoryThatIsReplaced) {
+  std::filesystem::create_directories(dir_ + "/etc/leman");
+  Write(dir_ + "/etc/leman/s.yaml", "1");
+  auto made = FileWatcher::Make(dir_ + "/etc/leman/s.yaml");
+  ASSERT_TRUE(made.ok());
+  FileWatcher watcher = std::move(made).value();
+  std::filesystem::create_directories(dir_ + "/new/leman");
+  Write(dir_ + "/new/leman/s.yaml", "2");
+  EXPECT_FALSE(Told(watcher));
+  std::filesystem::rename(dir_ + "/etc", dir_ + "/old");
+  EXPECT_TRUE(Told(watcher));
+  std::filesystem::rename(dir_ + "/new", dir_ + "/etc");
+  EXPECT_TRUE(Told(watcher));
+  // Told of the new one, and of the old one no more.
+  Write(dir_ + "/old/leman/s.yaml", "3");
+  EXPECT_FALSE(Told(watcher));
+  Write(dir_ + "/etc/leman/s.yaml", "4");
+  EXPECT_TRUE(Told(watcher));
+  std::filesystem::remove_all(dir_ + "/etc");
+  EXPECT_TRUE(Told(watcher));
+  std::filesystem::create_directories(dir_ + "/etc/leman");
+  static_cast<void>(Told(watcher));
+  Write(dir_ + "/etc/leman/s.yaml", "5");
+  EXPECT_TRUE(Told(watcher));
+}
+
 TEST_F(FileWatcherTest, FollowsSwappedLinksAsOfAConfigMap) {
   std::filesystem::create_directory(dir_ + "/one");
   std::filesystem::create_directory(dir_ + "/two");
@@ -153,6 +189,21 @@ TEST_F(FileWatcherTest, ReadsRegularFilesOfASensibleSizeOnly) {
   ASSERT_EQ(mkfifo((dir_ + "/p").c_str(), 0600), 0);
   EXPECT_THAT(ReadRegularFile(dir_ + "/p", 3).error().message(), HasSubstr("no regular file"));
   EXPECT_EQ(ReadRegularFile(dir_ + "/none", 3).error().code(), Code::kNotFound);
+}
+
+TEST_F(FileWatcherTest, AFileThatSomebodyWritesIsNotRead) {
+  const std::string path = dir_ + "/f";
+  Write(path, "whole");
+  {
+    const Fd writer(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    const auto half = ReadRegularFile(path, 100);
+    ASSERT_FALSE(half.ok());
+    EXPECT_EQ(half.error().code(), Code::kUnavailable);
+    EXPECT_THAT(half.error().message(), HasSubstr("is being written"));
+  }
+  EXPECT_EQ(ReadRegularFile(path, 100).value(), "whole");
+  // Reading leaves nothing behind that a writer would wait for.
+  EXPECT_TRUE(Fd(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK)).valid());
 }
 
 class InstanceLockTest : public TempDir {};
@@ -186,14 +237,16 @@ TEST_F(InstanceLockTest, TakingOverEndsTheHolder) {
   ASSERT_EQ(read(ready[0], &told, 1), 1);
   ASSERT_EQ(told, 'y');
   pid_t stopped = 0;
-  const auto lock = InstanceLock::TakeOver(dir_, milliseconds(20'000), stopped);
-  ASSERT_TRUE(lock.ok()) << lock.error().message();
-  EXPECT_EQ(stopped, child);
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-  lock.value().RemoveFile();
-  EXPECT_FALSE(std::filesystem::exists(dir_ + "/agent.lock"));
+  {
+    const auto lock = InstanceLock::TakeOver(dir_, milliseconds(20'000), stopped);
+    ASSERT_TRUE(lock.ok()) << lock.error().message();
+    EXPECT_EQ(stopped, child);
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    EXPECT_TRUE(std::filesystem::exists(dir_ + "/agent.lock"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/agent.lock")) << "its holder was not killed";
 }
 
 TEST(ReloadGate, OneReadingAnswersAllThatWaited) {

@@ -21,6 +21,10 @@ bool Contains(const std::vector<model::Problem>& problems, const model::Problem&
   return std::find(problems.begin(), problems.end(), problem) != problems.end();
 }
 
+bool HasSegmenter(const model::HostFacts& links) {
+  return links.contains(model::kSegmenterTx) && links.contains(model::kSegmenterRx);
+}
+
 // Each problem is logged when it comes and when it goes, not every time it is still there. A
 // network may have thousands; beyond some, numbers say more than lines.
 void LogChange(const std::vector<model::Problem>& before, const std::vector<model::Problem>& now) {
@@ -85,15 +89,22 @@ void Reconciler::SetStateFault(std::optional<std::string> fault) {
 }
 
 Result<bool> Reconciler::ListLinks() {
-  auto links = netlink_.ListLinks();
   link_problems_.clear();
+  auto links = netlink_.ListLinks();
+  if (links.ok() && dataplane_ != nullptr && !HasSegmenter(links.value())) {
+    if (const auto made = netlink_.MakeSegmenter(); made.ok()) {
+      links = netlink_.ListLinks();
+    } else {
+      link_problems_.push_back({"segmenter", made.error().message()});
+    }
+  }
   if (!links.ok()) {
     link_problems_.push_back({"links", links.error().message()});
     wants_retry_ = true;
     Publish();
     return Fail(links.error());
   }
-  const bool changed = facts_ != links.value();
+  const bool changed = facts_ != links.value() || !link_problems_.empty();
   facts_ = std::move(links).value();
   return changed;
 }
@@ -152,9 +163,11 @@ Status Reconciler::Audit() {
   const auto report = dataplane_->Audit();
   ++now_.count.audits;
   if (!report.ok()) {
+    audit_problems_ = {{"audit", report.error().message()}};
     Publish();
     return Fail(report.error().In("audit"));
   }
+  audit_problems_.clear();
   const ApplyReport& found = report.value();
   const std::uint64_t repairs = found.added + found.changed + found.removed + found.attached;
   if (repairs != 0) {
@@ -172,7 +185,7 @@ Status Reconciler::Audit() {
 void Reconciler::Publish() {
   const std::vector<model::Problem> before = std::exchange(now_.problems, {});
   for (const auto* from :
-       {&file_problems_, &link_problems_, &compile_problems_, &apply_problems_}) {
+       {&file_problems_, &link_problems_, &compile_problems_, &apply_problems_, &audit_problems_}) {
     now_.problems.insert(now_.problems.end(), from->begin(), from->end());
   }
   LogChange(before, now_.problems);

@@ -34,7 +34,8 @@ class Reconciler {
   // What is wrong with the state file that could not be taken over; nullopt: it is fine.
   void SetStateFault(std::optional<std::string> fault);
 
-  // Lists the links anew. True: something changed for us.
+  // Lists the links anew; once there is a dataplane, makes the segmenter if it is gone. True:
+  // something changed for us.
   [[nodiscard]] Result<bool> ListLinks();
   [[nodiscard]] bool HasUnderlay() const;
 
@@ -64,6 +65,7 @@ class Reconciler {
   std::vector<model::Problem> link_problems_;
   std::vector<model::Problem> compile_problems_;
   std::vector<model::Problem> apply_problems_;
+  std::vector<model::Problem> audit_problems_;
   bool wants_retry_ = false;
   bool applied_ = false;  // the last Apply went through
 };

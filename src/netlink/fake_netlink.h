@@ -4,8 +4,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "netlink/netlink.h"
 
@@ -23,12 +26,24 @@ class FakeNetlink : public Netlink {
     return links;
   }
   int event_fd() const override { return event_.get(); }
-  Result<bool> DrainEvents() override {
+  Result<LinkEvents> DrainEvents() override {
     std::uint64_t count = 0;
-    return read(event_.get(), &count, sizeof(count)) == sizeof(count);
+    return LinkEvents{.changed = read(event_.get(), &count, sizeof(count)) == sizeof(count),
+                      .lost = lost.exchange(false),
+                      .gone = std::exchange(gone, {})};
   }
-  Status MakeSegmenter() override {
+  Result<bool> MakeSegmenter() override {
+    if (segmenter_fails_with.has_value()) {
+      return Fail(*segmenter_fails_with);
+    }
     ++segmenters;
+    const bool made = links.try_emplace(model::kSegmenterTx).second;
+    links.try_emplace(model::kSegmenterRx);
+    return made;
+  }
+  Status RemoveSegmenter() override {
+    links.erase(model::kSegmenterTx);
+    links.erase(model::kSegmenterRx);
     return {};
   }
   Result<UdpPortClaim> ClaimUdpPort(std::uint16_t port) override {
@@ -45,7 +60,10 @@ class FakeNetlink : public Netlink {
   }
 
   model::HostFacts links;
+  std::vector<std::uint32_t> gone;  // told with the next event
+  std::atomic<bool> lost = false;
   std::optional<Error> fail_with;
+  std::optional<Error> segmenter_fails_with;
   std::uint16_t busy_port = 0;
   std::uint16_t claimed_port = 0;
   int lists = 0;

@@ -98,6 +98,18 @@ void TakeAddress(const nlmsghdr* message, Listing& listing) {
   }
 }
 
+void TakeGone(const char* bytes, int left, LinkEvents& events) {
+  for (const auto* header = reinterpret_cast<const nlmsghdr*>(bytes); mnl_nlmsg_ok(header, left);
+       header = mnl_nlmsg_next(header, &left)) {
+    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header));
+    // A bridge tells of ports that leave it in the same words, but as of its own family.
+    if (header->nlmsg_type == RTM_DELLINK && mnl_nlmsg_get_payload_len(header) >= sizeof(*info) &&
+        info->ifi_family == AF_UNSPEC) {
+      events.gone.push_back(static_cast<std::uint32_t>(info->ifi_index));
+    }
+  }
+}
+
 class KernelNetlink : public Netlink {
  public:
   KernelNetlink(MnlSocket requests, MnlSocket events)
@@ -108,24 +120,28 @@ class KernelNetlink : public Netlink {
     return std::move(listing.links);
   }
 
-  Status MakeSegmenter() override { return leman::MakeSegmenter(); }
+  Result<bool> MakeSegmenter() override { return leman::MakeSegmenter(); }
+  Status RemoveSegmenter() override { return leman::RemoveSegmenter(); }
 
   int event_fd() const override { return events_.fd(); }
 
-  Result<bool> DrainEvents() override {
-    std::array<char, 32768> buffer{};
-    bool changed = false;
+  Result<LinkEvents> DrainEvents() override {
+    alignas(nlmsghdr) std::array<char, 32768> buffer{};
+    LinkEvents events;
     for (;;) {
       const ssize_t received =
           recv(events_.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
-      if (received > 0 || (received < 0 && errno == ENOBUFS)) {
-        // The groups joined carry nothing but links and addresses; where events were lost
-        // (ENOBUFS), listing again makes that good.
-        changed = true;
+      if (received > static_cast<ssize_t>(buffer.size())) {
+        events.changed = events.lost = true;  // cut off
+      } else if (received > 0) {
+        events.changed = true;  // the groups joined carry nothing but links and addresses
+        TakeGone(buffer.data(), static_cast<int>(received), events);
+      } else if (received < 0 && errno == ENOBUFS) {
+        events.changed = events.lost = true;
       } else if (received < 0 && errno == EINTR) {
         continue;
       } else if (received == 0 || errno == EAGAIN) {
-        return changed;
+        return events;
       } else {
         return Fail(ErrnoError(errno, "cannot read link events"));
       }

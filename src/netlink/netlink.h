@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -28,6 +29,13 @@ class UdpPortClaim {
   Fd v6_;
 };
 
+// What happened to links and addresses since it was asked last.
+struct LinkEvents {
+  bool changed = false;             // list again
+  bool lost = false;                // some events were lost: `gone` may lack some
+  std::vector<std::uint32_t> gone;  // ifindexes of devices that were deleted or moved away
+};
+
 class Netlink {
  public:
   virtual ~Netlink() = default;
@@ -37,11 +45,12 @@ class Netlink {
 
   // Readable when a link or address may have changed; then call DrainEvents.
   [[nodiscard]] virtual int event_fd() const = 0;
-  // Takes what waits. True: something changed (or events were lost): list again.
-  [[nodiscard]] virtual Result<bool> DrainEvents() = 0;
+  // Takes what waits.
+  [[nodiscard]] virtual Result<LinkEvents> DrainEvents() = 0;
 
-  // Makes the segmenter if it is not there, see segmenter.h.
-  [[nodiscard]] virtual Status MakeSegmenter() = 0;
+  // See segmenter.h. True: it was not there.
+  [[nodiscard]] virtual Result<bool> MakeSegmenter() = 0;
+  [[nodiscard]] virtual Status RemoveSegmenter() = 0;
 
   // kAlreadyExists names who has the port: a tunnel device or a process.
   [[nodiscard]] virtual Result<UdpPortClaim> ClaimUdpPort(std::uint16_t port) = 0;

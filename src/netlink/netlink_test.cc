@@ -21,6 +21,8 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 bool in_own_namespace = false;
 
@@ -71,7 +73,7 @@ class NetlinkTest : public testing::Test {
       pollfd event{.fd = netlink_->event_fd(), .events = POLLIN, .revents = 0};
       if (poll(&event, 1, 1000) == 1) {
         const auto changed = netlink_->DrainEvents();
-        return changed.ok() && changed.value();
+        return changed.ok() && changed.value().changed;
       }
     }
     return false;
@@ -149,7 +151,7 @@ TEST_F(NetlinkTest, TellsChangesOfLinksAndAddresses) {
   EXPECT_TRUE(WaitForEvent());
   const auto nothing = netlink_->DrainEvents();
   ASSERT_TRUE(nothing.ok());
-  EXPECT_FALSE(nothing.value());
+  EXPECT_FALSE(nothing.value().changed);
 }
 
 TEST_F(NetlinkTest, LostEventsCountAsAChange) {
@@ -161,7 +163,27 @@ TEST_F(NetlinkTest, LostEventsCountAsAChange) {
   }
   const auto changed = netlink_->DrainEvents();
   ASSERT_TRUE(changed.ok()) << changed.error().message();
-  EXPECT_TRUE(changed.value());
+  EXPECT_TRUE(changed.value().changed);
+  EXPECT_TRUE(changed.value().lost);
+}
+
+TEST_F(NetlinkTest, TellsWhichDevicesWent) {
+  ASSERT_TRUE(
+      Command("ip link add n0 type bridge && ip link add d0 master n0 type veth peer name d1"));
+  const auto links = netlink_->ListLinks();
+  ASSERT_TRUE(links.ok());
+  ASSERT_TRUE(netlink_->DrainEvents().ok());
+  ASSERT_TRUE(Command("ip link set d0 nomaster"));
+  const auto left_a_bridge = netlink_->DrainEvents();
+  ASSERT_TRUE(left_a_bridge.ok());
+  EXPECT_TRUE(left_a_bridge.value().changed);
+  EXPECT_THAT(left_a_bridge.value().gone, IsEmpty());
+  ASSERT_TRUE(Command("ip link del d0"));
+  const auto gone = netlink_->DrainEvents();
+  ASSERT_TRUE(gone.ok());
+  EXPECT_THAT(gone.value().gone,
+              UnorderedElementsAre(links.value().at("d0").ifindex, links.value().at("d1").ifindex));
+  EXPECT_FALSE(gone.value().lost);
 }
 
 TEST_F(NetlinkTest, AClaimedPortIsClosedToOthersUntilItIsGivenBack) {

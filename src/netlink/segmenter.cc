@@ -49,7 +49,8 @@ void PutWithoutIpv6(nlmsghdr* header) {
   mnl_attr_nest_end(header, spec);
 }
 
-Status Create(MnlSocket& socket) {
+// True: it was not there.
+Result<bool> Create(MnlSocket& socket) {
   LinkRequest request(RTM_NEWLINK);
   nlmsghdr* header = request.header;
   header->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
@@ -70,7 +71,7 @@ Status Create(MnlSocket& socket) {
     return Fail(ErrnoError(err, std::string("cannot make the veth ") + kSegmenterTx +
                                     " (the kernel needs CONFIG_VETH)"));
   }
-  return {};
+  return err == 0;
 }
 
 Status SetUp(MnlSocket& socket, const char* name) {
@@ -110,14 +111,24 @@ Status OffloadsOff(const char* name) {
   return {};
 }
 
-}  // namespace
-
-Status MakeSegmenter() {
-  LEMAN_ASSIGN_OR_RETURN(MnlSocket socket, MnlSocket::Open(NETLINK_ROUTE, 0));
-  LEMAN_TRY(Create(socket));
+Status SetUpBoth(MnlSocket& socket) {
   LEMAN_TRY(OffloadsOff(kSegmenterTx));
   LEMAN_TRY(SetUp(socket, kSegmenterRx));
   return SetUp(socket, kSegmenterTx);
+}
+
+}  // namespace
+
+Result<bool> MakeSegmenter() {
+  LEMAN_ASSIGN_OR_RETURN(MnlSocket socket, MnlSocket::Open(NETLINK_ROUTE, 0));
+  LEMAN_ASSIGN_OR_RETURN(const bool made, Create(socket));
+  if (const Status set_up = SetUpBoth(socket); !set_up.ok()) {
+    if (made) {
+      static_cast<void>(RemoveSegmenter().ok());
+    }
+    return Fail(set_up.error());
+  }
+  return made;
 }
 
 Status RemoveSegmenter() {

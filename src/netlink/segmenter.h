@@ -9,8 +9,9 @@
 
 namespace leman {
 
-// Makes the pair if it is not there; sets it up either way.
-[[nodiscard]] Status MakeSegmenter();
+// Makes the pair if it is not there (true); sets it up either way. One that was made and cannot be
+// set up is taken away again.
+[[nodiscard]] Result<bool> MakeSegmenter();
 
 // A pair that is gone already is no error.
 [[nodiscard]] Status RemoveSegmenter();
