@@ -198,8 +198,8 @@ Status Lab::RemoveStrays() {
 Status Lab::Prepare() const {
   LEMAN_TRY(MakeDirectories(plan_.run_dir));
   std::string list;
-  for (const std::string& netns : plan_.netns) {
-    list += netns + "\n";
+  for (const NamespacePlan& contents : plan_.contents) {
+    list += contents.name + "\n";
   }
   LEMAN_TRY(WriteText(NetnsListPath(file_.name), list));
   LEMAN_TRY(WriteText(LabFilePath(file_.name), text_));
@@ -216,7 +216,11 @@ Status Lab::Prepare() const {
 }
 
 Status Lab::MakeLinks() const {
-  LEMAN_TRY(IpBatch("", plan_.link_batch));
+  std::string batch;
+  for (const NamespacePlan& contents : plan_.contents) {
+    batch += "netns add " + contents.name + "\n";
+  }
+  LEMAN_TRY(IpBatch("", batch));
   for (const NamespacePlan& contents : plan_.contents) {
     LEMAN_TRY(IpBatch(contents.name, contents.ip_batch));
     for (const std::string& device : contents.no_offload_devices) {
