@@ -8,7 +8,8 @@ JOBS   ?= $(shell nproc)
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
 DEMO   ?=
 
-.PHONY: help demo demo-qemu test bench lint tidy install build clean setup setup-run setup-lint
+.PHONY: help demo demo-qemu test bench lint tidy install build clean setup setup-run setup-qemu \
+  setup-lint
 
 help: ## Print this list
 	@echo "Leman: virtual networks over GENEVE. Targets:"
@@ -17,12 +18,10 @@ help: ## Print this list
 demo: setup-run build ## Two hosts, two machines, one packet's way through GENEVE (under a minute once built)
 	@$(SUDO) $(BUILD)/src/cli/leman demo $(DEMO)
 
-demo-qemu: setup-run build ## The same with two real virtual machines
-	@tools/setup.sh qemu
+demo-qemu: setup-run setup-qemu build ## The same with three real virtual machines
 	@$(SUDO) $(BUILD)/src/cli/leman demo --kind qemu $(DEMO)
 
-test: setup-run build ## All tests: unit, packet, verifier, e2e, guest (Linux 6.1 in QEMU), scale
-	@tools/setup.sh qemu
+test: setup-run setup-qemu build ## All tests: unit, packet, verifier, e2e, guest (Linux 6.1 in QEMU), scale
 	@tools/test.sh $(BUILD)
 
 bench: setup-run build ## Side by side with Linux geneve, OVS, VXLAN and bare veth
@@ -53,6 +52,9 @@ setup:
 
 setup-run: setup
 	@tools/setup.sh run
+
+setup-qemu: setup
+	@tools/setup.sh qemu
 
 setup-lint: setup
 	@tools/setup.sh lint

@@ -7,9 +7,6 @@
 #include <algorithm>
 
 #include "cli/commands.h"
-#ifdef LEMAN_HAVE_LAB
-#include "lab/commands.h"
-#endif
 
 namespace leman::cli {
 
@@ -109,7 +106,7 @@ std::unique_ptr<CLI::App> BuildApp(Session& session) {
   RegisterDecode(*app, session);
   RegisterCapture(*app, session);
 #ifdef LEMAN_HAVE_LAB
-  lab::RegisterCommands(*app, session.exit_code());
+  RegisterLab(*app, session);
 #endif
   RegisterCompletion(*app, session);
   RegisterVersion(*app, session);

@@ -15,6 +15,7 @@ void RegisterShow(CLI::App& app, Session& session);      // ports, networks, pee
 void RegisterCounters(CLI::App& app, Session& session);  // drops, counters
 void RegisterDecode(CLI::App& app, Session& session);    // decode
 void RegisterCapture(CLI::App& app, Session& session);   // capture
+void RegisterLab(CLI::App& app, Session& session);       // lab, demo; built with src/lab/ only
 void RegisterCompletion(CLI::App& app, Session& session);  // completion
 
 }  // namespace leman::cli

@@ -16,8 +16,7 @@ Unexpected FromGrpc(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      code = Code::kUnavailable;
-      break;
+      return Fail(Code::kUnavailable, "the agent does not answer (" + status.error_message() + ")");
     case grpc::StatusCode::INVALID_ARGUMENT:
       code = Code::kInvalidArgument;
       break;

@@ -18,6 +18,9 @@
 namespace leman::lab {
 namespace {
 
+// As a shell has it.
+constexpr int kExitNoSuchCommand = 127;
+
 struct Arguments {
   std::string file;
   std::string kind;
@@ -30,6 +33,9 @@ struct Arguments {
 
 int Told(const Error& error) {
   std::cerr << "leman: " << error.message() << "\n";
+  if (const int number = InterruptSignal(); number != 0) {
+    return 128 + number;
+  }
   return error.code() == Code::kInvalidArgument ? 2 : 1;
 }
 
@@ -43,25 +49,26 @@ int Up(const Arguments& arguments) {
   CatchInterrupts();
   Report report;
   report.Begin("lab " + lab->file().name);
-  const auto status = lab->Up([&](const std::string& doing) { report.Doing(doing); });
-  if (!status.ok()) {
-    report.Bad("not up");
-    const int code = Told(status);
-    if (!lab->Owned()) {
-      return code;
-    }
-    if (arguments.keep) {
-      std::cerr << "leman: left as it is; see " << lab->plan().run_dir << "\n";
-    } else {
-      return std::max(code, Told(lab->Down()));
-    }
+  Status status = lab->Up([&](const std::string& doing) { report.Doing(doing); });
+  if (status.ok()) {
+    status = lab->Keep();
+  }
+  if (status.ok()) {
+    report.Good("up: " + lab->Size());
+    report.Note(
+        "leman lab exec NAME -- CMD runs a command in a host or machine, leman lab down ends it");
+    return 0;
+  }
+  report.Bad("not up");
+  const int code = Told(std::move(status));
+  if (!lab->Owned()) {
     return code;
   }
-  report.Good("up: " + std::to_string(lab->file().hosts.size()) + " hosts, " +
-              std::to_string(lab->file().machines.size()) + " machines");
-  report.Note(
-      "leman lab exec NAME -- CMD runs a command in a host or machine, leman lab down ends it");
-  return 0;
+  if (arguments.keep) {
+    std::cerr << "leman: left as it is; see " << lab->plan().run_dir << "\n";
+    return code;
+  }
+  return std::max(code, Told(lab->Down()));
 }
 
 // The lab that `name` (a host or machine, or LAB/NAME) belongs to.
@@ -109,91 +116,41 @@ int ExecIn(const Arguments& arguments) {
         RunInVm(*machine, QuoteForShell(arguments.command), std::chrono::hours(24), true);
     return output.ok() ? output->exit_status : Told(output.error());
   }
-  return Told(Exec(arguments.command,
-                   machine != nullptr ? machine->netns : plan.FindHost(located->second)->netns));
+  const int code =
+      Told(Exec(arguments.command,
+                machine != nullptr ? machine->netns : plan.FindHost(located->second)->netns));
+  return FindProgram(arguments.command.front()).empty() ? kExitNoSuchCommand : code;
 }
 
-std::string Joined(const std::vector<IpPrefix>& prefixes) {
-  std::string text;
+std::vector<std::string> AddressTexts(const std::vector<IpPrefix>& prefixes) {
+  std::vector<std::string> texts;
   for (const IpPrefix& prefix : prefixes) {
-    text += (text.empty() ? "" : " ") + prefix.ToString();
+    texts.push_back(prefix.ToString());
   }
-  return text;
+  return texts;
 }
 
-// Columns as wide as their widest cell.
-void PrintTable(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
+HostStatus DescribeHost(const HostPlan& plan, const Host& host) {
+  HostStatus about;
+  about.name = plan.name;
+  for (const auto& address : {host.address4, host.address6}) {
+    if (address) {
+      about.addresses.push_back(address->ToString());
     }
   }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) {
-        line += std::string(widths[i] - row[i].size() + 2, ' ');
-      }
-    }
-    std::cout << "  " << line << "\n";
+  about.netns = plan.netns;
+  about.socket = plan.SocketPath();
+  about.agent = NetnsExists(plan.netns) ? "no answer" : "no namespace";
+  const auto status = AgentClient(about.socket).GetStatus(Milliseconds(1000));
+  if (status.ok()) {
+    about.agent = v1::AgentState_Name(status->state()).substr(std::string("AGENT_STATE_").size());
+    std::transform(about.agent.begin(), about.agent.end(), about.agent.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    about.problems = status->problems_size();
+    about.ports = status->ports();
+    about.fdb_entries = status->fdb_entries();
   }
-}
-
-void PrintLab(const Lab& lab) {
-  std::cout << "lab " << lab.file().name << " (" << lab.plan().run_dir << ")\n";
-  std::vector<std::vector<std::string>> rows = {{"HOST", "ADDRESS", "AGENT", "PORTS", "FDB"}};
-  for (const HostPlan& host : lab.plan().hosts) {
-    const Host& about = *lab.file().FindHost(host.name);
-    std::vector<IpPrefix> addresses;
-    for (const auto& address : {about.address4, about.address6}) {
-      if (address) {
-        addresses.push_back(*address);
-      }
-    }
-    std::vector<std::string> row = {host.name, Joined(addresses)};
-    const auto status = AgentClient(host.SocketPath()).GetStatus(Milliseconds(1000));
-    if (!NetnsExists(host.netns)) {
-      row.emplace_back("no namespace");
-    } else if (!status.ok()) {
-      row.emplace_back("no answer");
-    } else {
-      std::string state = v1::AgentState_Name(status->state());
-      state.erase(0, std::string("AGENT_STATE_").size());
-      row.insert(row.end(),
-                 {state + (status->degraded() ? " (degraded)" : ""),
-                  std::to_string(status->ports()), std::to_string(status->fdb_entries())});
-    }
-    rows.push_back(std::move(row));
-  }
-  PrintTable(rows);
-  rows = {{"MACHINE", "KIND", "HOST", "NETWORK", "VNI", "MAC", "ADDRESSES", "DEVICE"}};
-  for (const MachinePlan& plan : lab.plan().machines) {
-    const Machine& machine = plan.machine;
-    rows.push_back({machine.name, std::string(KindName(machine.kind)), machine.host,
-                    machine.network,
-                    std::to_string(lab.file().FindNetwork(machine.network)->vni.value()),
-                    machine.mac.ToString(), Joined(machine.addresses), plan.port_device});
-  }
-  PrintTable(rows);
-}
-
-int PrintStatus() {
-  const std::vector<std::string> labs = Lab::List();
-  if (labs.empty()) {
-    std::cout << "no lab is up\n";
-  }
-  for (const std::string& name : labs) {
-    const auto lab = Lab::Open(name);
-    if (lab.ok()) {
-      PrintLab(*lab);
-    } else {
-      std::cout << "lab " << name << ": half-made; leman lab down " << name << " removes it\n";
-    }
-  }
-  return 0;
+  return about;
 }
 
 int Down(const Arguments& arguments) {
@@ -206,6 +163,7 @@ int Down(const Arguments& arguments) {
   } else if (labs.size() > 1 && !arguments.all) {
     return Told(Error(Code::kInvalidArgument, "several labs are up; name one, or write --all"));
   }
+  CatchInterrupts();  // a removal that has begun is finished
   int code = 0;
   for (const std::string& name : labs) {
     const int one = Told(Lab::Remove(name));
@@ -220,7 +178,49 @@ int Down(const Arguments& arguments) {
   return code;
 }
 
+std::string_view StateName(LabState state) {
+  switch (state) {
+    case LabState::kUp:
+      return "up";
+    case LabState::kBusy:
+      return "busy";
+    case LabState::kAbandoned:
+      break;
+  }
+  return "abandoned";
+}
+
 }  // namespace
+
+std::vector<LabStatus> DescribeLabs() {
+  std::vector<LabStatus> labs;
+  for (const std::string& name : Lab::List()) {
+    LabStatus about;
+    about.name = name;
+    about.state = StateName(Lab::StateOf(name));
+    about.directory = RunDir(name);
+    // Its lab file is the last that a lab gets, and may not be there yet or any more.
+    if (const auto lab = Lab::Open(name); lab.ok()) {
+      for (const HostPlan& plan : lab->plan().hosts) {
+        about.hosts.push_back(DescribeHost(plan, *lab->file().FindHost(plan.name)));
+      }
+      for (const MachinePlan& plan : lab->plan().machines) {
+        const Machine& machine = plan.machine;
+        about.machines.push_back({.name = machine.name,
+                                  .kind = std::string(KindName(machine.kind)),
+                                  .host = machine.host,
+                                  .network = machine.network,
+                                  .vni = lab->file().FindNetwork(machine.network)->vni.value(),
+                                  .mac = machine.mac.ToString(),
+                                  .addresses = AddressTexts(machine.addresses),
+                                  .device = plan.port_device,
+                                  .netns = plan.netns});
+      }
+    }
+    labs.push_back(std::move(about));
+  }
+  return labs;
+}
 
 void RegisterCommands(CLI::App& app, int& exit_code) {
   // Shared by the callbacks, which live as long as the app.
@@ -239,13 +239,13 @@ void RegisterCommands(CLI::App& app, int& exit_code) {
   up->add_flag("--keep", arguments->keep, "Leave a lab that fails to start, to look into it");
   up->callback([arguments, &exit_code] { exit_code = Up(*arguments); });
 
-  CLI::App* exec = lab->add_subcommand("exec", "Run a command in a host or machine");
+  CLI::App* exec = lab->add_subcommand(
+      "exec",
+      "Run a command in a host or machine; its exit status is ours. In a virtual machine stdin is "
+      "empty, and stdout and stderr come as one");
   exec->add_option("NAME", arguments->name, "Host or machine, or LAB/NAME")->required();
   exec->add_option("CMD", arguments->command, "Command and its arguments, after --")->required();
   exec->callback([arguments, &exit_code] { exit_code = ExecIn(*arguments); });
-
-  CLI::App* status = lab->add_subcommand("status", "List the labs that are up");
-  status->callback([&exit_code] { exit_code = PrintStatus(); });
 
   CLI::App* down = lab->add_subcommand("down", "Remove a lab, also one left by a crash");
   down->add_option("LAB", arguments->name, "Which one; may be left out when only one is up");

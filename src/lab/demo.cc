@@ -65,7 +65,7 @@ class Demo {
     report_.Begin(title);
     Result<std::string> outcome = work();
     if (!outcome.ok()) {
-      report_.Bad("");
+      report_.Bad(Interrupted() ? "interrupted" : "");
       return Fail(outcome.error().In(title));
     }
     report_.Good(*outcome);
@@ -95,8 +95,7 @@ Status Demo::Run() {
   report_.Title("The lab");
   const auto up = [&]() -> Result<std::string> {
     LEMAN_TRY(lab_.Up([&](const std::string& doing) { report_.Doing(doing); }));
-    return "up: " + std::to_string(lab_.plan().hosts.size()) + " hosts, " +
-           std::to_string(lab_.plan().machines.size()) + " machines, every agent ready";
+    return "up: " + lab_.Size() + ", every agent ready";
   };
   LEMAN_TRY(Step("lab " + lab_.file().name, up));
   // The ear is open for everything that follows, so that silence means silence.
@@ -174,11 +173,15 @@ Result<std::string> Demo::StrangerReachesNobody() {
   if (pings.received != 0) {
     return Fail(Code::kInternal, "got " + std::to_string(pings.received) + " answers");
   }
-  const MacAddress::Bytes& mac = cast_.stranger.machine.mac.bytes();
+  // Nobody but the stranger pings the sender; its other frames show by its MAC, if it is its alone.
+  const MacAddress& mac = cast_.stranger.machine.mac;
+  const bool own_mac = mac != cast_.receiver.machine.mac;
   const std::vector<Packet>& heard = ear->Packets();
   if (std::any_of(heard.begin(), heard.end(), [&](const Packet& packet) {
-        return std::search(packet.bytes.begin(), packet.bytes.end(), mac.begin(), mac.end()) !=
-               packet.bytes.end();
+        return !EchoRequestTo(packet.bytes, 0, target).empty() ||
+               (own_mac &&
+                std::search(packet.bytes.begin(), packet.bytes.end(), mac.bytes().begin(),
+                            mac.bytes().end()) != packet.bytes.end());
       })) {
     return Fail(Code::kInternal,
                 "its frames reached " + sender.machine.name + ", see " + ear->path());
@@ -213,11 +216,13 @@ Status Demo::ShowCounters() {
   report_.Title("Counters");
   for (const HostPlan& host : lab_.plan().hosts) {
     AgentClient agent(host.SocketPath());
-    auto networks = agent.ListNetworks();
-    auto drops = agent.GetDrops();
-    if (!networks.ok() || !drops.ok()) {
-      return Fail(
-          (networks.ok() ? drops.error() : networks.error()).In("counters of " + host.name));
+    const auto networks = agent.ListNetworks();
+    if (!networks.ok()) {
+      return Fail(networks.error().In("counters of " + host.name));
+    }
+    const auto drops = agent.GetDrops();
+    if (!drops.ok()) {
+      return Fail(drops.error().In("counters of " + host.name));
     }
     report_.Text(DescribeCounters(host.name, *networks, *drops, report_));
   }
@@ -236,7 +241,9 @@ int Finish(Demo& demo, const Status& status, bool keep) {
   Report& report = demo.report();
   const std::string& run_dir = demo.lab().plan().run_dir;
   int code = 0;
-  if (!status.ok()) {
+  if (Interrupted()) {
+    code = 128 + InterruptSignal();
+  } else if (!status.ok()) {
     code = 1;
     Status failed = status;
     report.Title(report.Color(Paint::kBad, "Failed"));
@@ -245,7 +252,7 @@ int Finish(Demo& demo, const Status& status, bool keep) {
   if (!demo.lab().Owned()) {
     return code;
   }
-  if (keep) {
+  if (keep && demo.lab().Keep().ok()) {
     report.Title("Left up");
     report.Note("captures, logs and state files: " + run_dir);
     report.Note("leman lab status, leman lab exec " +
@@ -260,7 +267,7 @@ int Finish(Demo& demo, const Status& status, bool keep) {
     return 1;
   }
   report.Good("nothing left");
-  if (code != 0) {
+  if (code == 1) {
     report.Note("leman demo --keep leaves the lab up and the captures in place to look into it");
   }
   return code;
@@ -288,9 +295,9 @@ int RunDemo(const DemoOptions& options) {
   std::snprintf(time.data(), time.size(), "%.1f s", demo.report().ElapsedSeconds());
   demo.report().Text("");
   demo.report().Text(
-      code == 0
-          ? demo.report().Color(Paint::kGood, "All of it worked") + " in " + time.data() + "."
-          : demo.report().Color(Paint::kBad, "The demo failed") + " after " + time.data() + ".");
+      code == 0 ? demo.report().Color(Paint::kGood, "All of it worked") + " in " + time.data() + "."
+                : demo.report().Color(Paint::kBad, code == 1 ? "The demo failed" : "Interrupted") +
+                      " after " + time.data() + ".");
   return code;
 }
 

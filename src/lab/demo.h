@@ -18,7 +18,7 @@ struct DemoOptions {
   bool keep = false;
 };
 
-// 0, or 1 with the failed step told.
+// 0, or 1 with the failed step told, or 128 and the signal that interrupted it.
 [[nodiscard]] int RunDemo(const DemoOptions& options);
 
 }  // namespace leman::lab

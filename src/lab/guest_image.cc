@@ -18,15 +18,14 @@ constexpr std::string_view kHowToInstall =
     "tools/setup.sh qemu installs QEMU and unpacks a guest kernel";
 
 // The first process of the guest. Addresses and names are on the kernel's command line.
-constexpr std::string_view kInit = R"(#!/bin/busybox sh
+constexpr std::string_view kInit = R"SH(#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir -p /tmp
 for module in $(cat /modules.list); do insmod "/modules/$module"; done
-echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad
-echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+for place in all eth0; do echo 0 > /proc/sys/net/ipv6/conf/$place/accept_dad; done
 echo 1 > /proc/sys/net/ipv6/conf/eth0/addr_gen_mode
 ip link set lo up
 for word in $(cat /proc/cmdline); do
@@ -38,22 +37,23 @@ for word in $(cat /proc/cmdline); do
   esac
 done
 ip link set eth0 up
+until [ "$(cat /sys/class/net/eth0/operstate)" = up ]; do usleep 10000; done
 while :; do setsid -c sh /shell </dev/ttyS1 >/dev/ttyS1 2>&1; done
-)";
+)SH";
 
-// One line a command: a word to know the answer by, and the command in base64. The answer is its
-// output, then \001, the word and the exit status. Byte 3 interrupts the command.
-constexpr std::string_view kShell = R"(stty raw -echo isig intr ^C
+// One line a command: a word to know the answer by, and the command in base64. The answer is \001,
+// the word and a line break, then the output, then \001, the word and the exit status. Byte 3 ends
+// the command, and what came before it is forgotten.
+constexpr std::string_view kShell = R"SH(stty raw -echo isig intr ^C
 trap : INT
-printf '\001ready 0\n'
 while :; do
   read -r word code || continue
   [ -n "$code" ] || continue
-  echo "$code" | base64 -d > "/tmp/$word" 2>/dev/null && sh "/tmp/$word" </dev/null
+  printf '\001%s\n' "$word"
+  echo "$code" | base64 -d > /tmp/command && sh /tmp/command </dev/null
   printf '\001%s %d\n' "$word" $?
-  rm -f "/tmp/$word"
 done
-)";
+)SH";
 
 struct GuestKernel {
   std::string kernel;
@@ -75,8 +75,11 @@ Result<GuestKernel> FindGuestKernel() {
   }
   places.emplace_back("/var/lib/leman/guest");
   for (const std::string& place : places) {
-    if (access((place + "/vmlinuz").c_str(), R_OK) == 0) {
-      return GuestKernel{place + "/vmlinuz", place + "/modules"};
+    // Best is the kernel as it is in memory: decompressing it takes an emulated processor seconds.
+    for (const char* name : {"/vmlinux", "/vmlinuz"}) {
+      if (access((place + name).c_str(), R_OK) == 0) {
+        return GuestKernel{place + name, place + "/modules"};
+      }
     }
   }
   utsname about{};
@@ -167,7 +170,10 @@ Result<GuestImage> MakeGuestImage(const std::string& directory) {
                    .netns = {},
                    .input = {}}));
   LEMAN_TRY(RemoveTree(root));
-  return GuestImage{kernel.kernel, directory + "/initramfs", ChooseAccelerator()};
+  const std::string accelerator = ChooseAccelerator();
+  // Emulated, the largest processor costs more than it brings: five levels of page tables, AVX.
+  return GuestImage{kernel.kernel, directory + "/initramfs", accelerator,
+                    accelerator == "kvm" ? "max" : "qemu64"};
 }
 
 }  // namespace leman::lab

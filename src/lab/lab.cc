@@ -1,5 +1,6 @@
 #include "lab/lab.h"
 
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,10 +25,13 @@ namespace {
 
 constexpr Milliseconds kAgentTimeout{20'000};
 constexpr Milliseconds kVmTimeout{120'000};
+constexpr Milliseconds kLockPatience{3000};
 constexpr unsigned kBpfFsMagic = 0xcafe4a11;
 
 std::string LabFilePath(const std::string& name) { return RunDir(name) + "/lab.yaml"; }
 std::string NetnsListPath(const std::string& name) { return RunDir(name) + "/netns"; }
+// There once a lab is meant to stay when the process that made it ends.
+std::string KeptPath(const std::string& name) { return RunDir(name) + "/kept"; }
 
 Status NeedRoot() {
   if (geteuid() != 0) {
@@ -60,23 +64,42 @@ Status IpBatch(const std::string& netns, const std::string& batch) {
   return {};
 }
 
-// A name that only one process can hold, and that nobody has to clean up: an abstract socket.
-Result<Fd> TakeLock(const std::string& lab) {
-  Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+// A name that only one process can hold, and that nobody has to clean up: an abstract socket. The
+// helpers that we run inherit it: when we are killed in their midst, the lab is free once the last
+// of them has ended, and none of them makes anything behind the back of whoever comes next.
+Result<Fd> TakeLock(const std::string& lab, Milliseconds patience) {
+  Fd fd(socket(AF_UNIX, SOCK_DGRAM, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name = std::string(1, '\0') + "leman-lab-" + lab;
   std::memcpy(static_cast<char*>(address.sun_path), name.data(),
               std::min(name.size(), sizeof address.sun_path));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
-    if (errno == EADDRINUSE) {
-      return Fail(Code::kAlreadyExists, "another leman process is at work on lab " + lab +
-                                            "; wait for it, or give this lab another name");
+  // Whoever was killed just now holds it for a moment yet.
+  const auto deadline = Clock::now() + patience;
+  while (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    if (errno != EADDRINUSE) {
+      return Fail(ErrnoError(errno, "lock of lab " + lab));
     }
-    return Fail(ErrnoError(errno, "lock of lab " + lab));
+    if (Interrupted()) {
+      return FailInterrupted();
+    }
+    if (Clock::now() >= deadline) {
+      return Fail(Code::kAlreadyExists,
+                  "another leman process is at work on lab " + lab + "; wait for it or end it");
+    }
+    poll(nullptr, 0, 10);
   }
   return fd;
+}
+
+// Whether somebody counts on this lab: it was meant to stay, and all its agents are alive.
+bool InUse(const std::string& name) {
+  const auto lab = Lab::Open(name);
+  return lab.ok() && access(KeptPath(name).c_str(), F_OK) == 0 &&
+         std::all_of(lab->plan().hosts.begin(), lab->plan().hosts.end(), [](const HostPlan& host) {
+           return AgentClient(host.SocketPath()).GetStatus(Milliseconds(1000)).ok();
+         });
 }
 
 Status RemoveLocked(const std::string& name) {
@@ -157,15 +180,22 @@ Result<Lab> Lab::Open(const std::string& name) {
 
 std::vector<std::string> Lab::List() { return ListSubdirectories(std::string(kRunRoot)); }
 
+LabState Lab::StateOf(const std::string& name) {
+  if (!TakeLock(name, Milliseconds(0)).ok()) {
+    return LabState::kBusy;
+  }
+  return access(KeptPath(name).c_str(), F_OK) == 0 ? LabState::kUp : LabState::kAbandoned;
+}
+
 Status Lab::Remove(const std::string& name) {
   LEMAN_TRY(NeedRoot());
-  LEMAN_ASSIGN_OR_RETURN(const Fd lock, TakeLock(name));
+  LEMAN_ASSIGN_OR_RETURN(const Fd lock, TakeLock(name, kLockPatience));
   return RemoveLocked(name);
 }
 
 Status Lab::Lock() {
   if (!lock_.valid()) {
-    LEMAN_ASSIGN_OR_RETURN(lock_, TakeLock(file_.name));
+    LEMAN_ASSIGN_OR_RETURN(lock_, TakeLock(file_.name, kLockPatience));
   }
   return {};
 }
@@ -198,8 +228,8 @@ Status Lab::RemoveStrays() {
 Status Lab::Prepare() const {
   LEMAN_TRY(MakeDirectories(plan_.run_dir));
   std::string list;
-  for (const std::string& netns : plan_.netns) {
-    list += netns + "\n";
+  for (const NamespacePlan& contents : plan_.contents) {
+    list += contents.name + "\n";
   }
   LEMAN_TRY(WriteText(NetnsListPath(file_.name), list));
   LEMAN_TRY(WriteText(LabFilePath(file_.name), text_));
@@ -216,7 +246,11 @@ Status Lab::Prepare() const {
 }
 
 Status Lab::MakeLinks() const {
-  LEMAN_TRY(IpBatch("", plan_.link_batch));
+  std::string batch;
+  for (const NamespacePlan& contents : plan_.contents) {
+    batch += "netns add " + contents.name + "\n";
+  }
+  LEMAN_TRY(IpBatch("", batch));
   for (const NamespacePlan& contents : plan_.contents) {
     LEMAN_TRY(IpBatch(contents.name, contents.ip_batch));
     for (const std::string& device : contents.no_offload_devices) {
@@ -275,6 +309,11 @@ Status Lab::Up(const Progress& progress) {
   LEMAN_TRY(FindAgent());
   progress("removing leftovers");
   LEMAN_TRY(Lock());
+  if (InUse(file_.name)) {
+    lock_.Reset();
+    return Fail(Code::kAlreadyExists, "a lab " + file_.name + " is up; end it by `leman lab down " +
+                                          file_.name + "`, or give this one another name");
+  }
   LEMAN_TRY(RemoveLocked(file_.name));
   LEMAN_TRY(Prepare());
   progress("making namespaces and links");
@@ -289,6 +328,20 @@ Status Lab::Up(const Progress& progress) {
     }
   }
   return {};
+}
+
+std::string Lab::Size() const {
+  const auto counted = [](std::size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+  };
+  return counted(plan_.hosts.size(), "host") + ", " + counted(plan_.machines.size(), "machine");
+}
+
+Status Lab::Keep() {
+  if (Interrupted()) {
+    return FailInterrupted();
+  }
+  return WriteText(KeptPath(file_.name), "");
 }
 
 Result<Output> Lab::RunIn(const std::string& machine, const std::vector<std::string>& argv,

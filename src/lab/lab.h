@@ -6,9 +6,9 @@
 //            /run/leman/lab/LAB holds the lab file and the list of namespaces, written before the
 //            first namespace is made, so that Down() also works after a crash at any point.
 //            While a process makes, uses or removes a lab, it alone may: Up() and Remove() hold a
-//            lock that ends with the process.
-// Errors:    kAlreadyExists when another process is at this lab. Up() leaves things as they are
-// when it fails; the caller decides to look or to Down().
+//            lock that ends with the process and the helpers it runs.
+// Errors:    kAlreadyExists when another process is at this lab, or it is up. Up() leaves things as
+//            they are when it fails; the caller decides to look or to Down().
 #pragma once
 
 #include <functional>
@@ -28,6 +28,12 @@ namespace leman::lab {
 // Told what is being done, for people who wait.
 using Progress = std::function<void(const std::string& doing)>;
 
+enum class LabState {
+  kUp,         // made, and meant to stay
+  kBusy,       // a process makes, uses or removes it
+  kAbandoned,  // left by a process that was killed
+};
+
 class Lab {
  public:
   // Reads and checks a lab file. `kind` replaces the kind of every machine.
@@ -38,10 +44,13 @@ class Lab {
   [[nodiscard]] static Result<Lab> Open(const std::string& name);
   // Names of all labs on this machine, half-made ones included.
   [[nodiscard]] static std::vector<std::string> List();
+  [[nodiscard]] static LabState StateOf(const std::string& name);
 
   // Removes what an earlier lab of this name left, then makes everything and waits until every
   // agent is ready and every machine answers.
   [[nodiscard]] Status Up(const Progress& progress);
+  // The lab is to stay when this process ends: Up() of another process will not replace it.
+  [[nodiscard]] Status Keep();
   [[nodiscard]] Status Down();
   // False after an Up() that never got so far as to touch anything: there is nothing to remove.
   [[nodiscard]] bool Owned() const { return lock_.valid(); }
@@ -52,6 +61,8 @@ class Lab {
 
   [[nodiscard]] const LabFile& file() const { return file_; }
   [[nodiscard]] const LabPlan& plan() const { return plan_; }
+  // "2 hosts, 3 machines"
+  [[nodiscard]] std::string Size() const;
 
   // Before Up(): virtual machines record every frame at their network card.
   void CaptureCards() { capture_cards_ = true; }

@@ -208,7 +208,7 @@ void Parser::ParseUnderlay(const YamlNode& root, LabFile& lab) {
     Pass(*node, {"port", "source_ports", "ttl"}, lab.underlay_settings);
     Pass(*node, {"udp_checksum", "ecn"}, lab.peer_settings);
   }
-  lab.topology = lab.hosts.size() > 2 ? Topology::kBridge : Topology::kDirect;
+  lab.topology = lab.hosts.size() == 2 ? Topology::kDirect : Topology::kBridge;
   if (topology == nullptr || topology->text == "auto") {
     return;
   }
@@ -217,7 +217,7 @@ void Parser::ParseUnderlay(const YamlNode& root, LabFile& lab) {
   } else if (topology->text != "direct") {
     Fault(topology->line, "underlay.topology",
           topology->ToFlow() + " does not fit; auto, direct or bridge");
-  } else if (lab.hosts.size() > 2) {
+  } else if (lab.hosts.size() != 2) {
     Fault(
         topology->line, "underlay.topology",
         "direct joins two hosts, here are " + std::to_string(lab.hosts.size()) + "; write bridge");

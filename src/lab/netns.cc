@@ -23,7 +23,9 @@ namespace leman::lab {
 namespace {
 
 constexpr std::string_view kNetnsDirectory = "/run/netns";
-constexpr Milliseconds kPatience{2000};
+// After this SIGTERM becomes SIGKILL; after that it is given up.
+constexpr Milliseconds kTermPatience{2000};
+constexpr Milliseconds kKillPatience{10'000};
 
 std::string PathOf(const std::string& name) { return std::string(kNetnsDirectory) + "/" + name; }
 
@@ -63,14 +65,16 @@ std::vector<Fd> ProcessesInside(const std::set<FileId>& ids) {
   return found;
 }
 
-// True once all have ended.
-bool WaitAll(const std::vector<Fd>& processes, Milliseconds timeout) {
-  const auto deadline = Clock::now() + timeout;
-  return std::all_of(processes.begin(), processes.end(), [&](const Fd& process) {
-    const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now()).count();
-    pollfd wait{process.get(), POLLIN, 0};
-    return poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) > 0;
-  });
+// Until all have ended, or the deadline.
+void WaitAll(const std::vector<Fd>& processes, Clock::time_point deadline) {
+  for (const Fd& process : processes) {
+    int ended = 0;
+    while (ended == 0 && Clock::now() < deadline) {
+      const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now()).count();
+      pollfd wait{process.get(), POLLIN, 0};
+      ended = std::max(poll(&wait, 1, static_cast<int>(left) + 1), 0);  // a signal is no end
+    }
+  }
 }
 
 }  // namespace
@@ -138,14 +142,18 @@ Status KillInside(const std::vector<std::string>& names) {
     return Fail(Code::kFailedPrecondition,
                 "this shell is inside the lab; leave it (exit) and try again");
   }
-  for (const int number : {SIGTERM, SIGKILL}) {
+  // Looks again until nobody is there: whoever ended may have started another before.
+  const auto start = Clock::now();
+  for (auto now = start; now < start + kKillPatience; now = Clock::now()) {
     const std::vector<Fd> processes = ProcessesInside(ids);
-    for (const Fd& process : processes) {
-      SendSignal(process, number);
-    }
-    if (WaitAll(processes, kPatience) && number == SIGKILL) {
+    if (processes.empty()) {
       return {};
     }
+    const bool kill = now >= start + kTermPatience;
+    for (const Fd& process : processes) {
+      SendSignal(process, kill ? SIGKILL : SIGTERM);
+    }
+    WaitAll(processes, start + (kill ? kKillPatience : kTermPatience));
   }
   return Fail(Code::kInternal, "a process of the lab does not end, not even on SIGKILL");
 }

@@ -176,33 +176,32 @@ std::string SetUpDevice(std::string_view device, const std::vector<IpPrefix>& ad
   return batch + "link set " + name + " up\n";
 }
 
-void PlanUnderlay(const LabFile& lab, LabPlan& plan) {
+// Links are made from inside the namespace of one of their ends: before 6.15 the kernel takes a
+// name for taken when it is so where the asker is, and many a computer has an eth0.
+std::string MakeVeth(std::string_view device, std::string_view mtu, std::string_view peer,
+                     std::string_view peer_netns, std::string_view peer_mac = {}) {
+  return "link add " + std::string(device) + " mtu " + std::string(mtu) + " type veth peer name " +
+         std::string(peer) + (peer_mac.empty() ? "" : " address " + std::string(peer_mac)) +
+         " mtu " + std::string(mtu) + " netns " + std::string(peer_netns) + "\n";
+}
+
+// The links between hosts, put in front of what fills the namespaces they are made in.
+void PlanUnderlay(const LabFile& lab, LabPlan& plan, std::vector<NamespacePlan>& hosts) {
   const std::string mtu = Number(lab.underlay_mtu);
-  const std::string device(kUnderlayDevice);
   if (lab.topology == Topology::kDirect) {
-    if (lab.hosts.size() == 2) {
-      plan.link_batch += "link add " + device + " mtu " + mtu + " netns " + plan.hosts[0].netns +
-                         " type veth peer name " + device + " mtu " + mtu + " netns " +
-                         plan.hosts[1].netns + "\n";
-    } else if (lab.hosts.size() == 1) {
-      plan.link_batch +=
-          "link add " + device + " mtu " + mtu + " netns " + plan.hosts[0].netns + " type dummy\n";
-    }
+    std::string& batch = hosts.front().ip_batch;
+    batch = MakeVeth(kUnderlayDevice, mtu, kUnderlayDevice, hosts.back().name) + batch;
     return;
   }
   NamespacePlan bridge;
   bridge.name = NetnsName(lab.name, kUnderlayThing);
-  plan.netns.push_back(bridge.name);
-  plan.link_batch += "netns add " + bridge.name + "\n";
   bridge.ip_batch =
       "link add br0 mtu " + mtu + " type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n";
   bridge.ip_batch += SetUpDevice("br0", {});
-  for (std::size_t i = 0; i < plan.hosts.size(); ++i) {
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
     const std::string port = "host" + std::to_string(i);
-    plan.link_batch += "link add " + device + " mtu " + mtu + " netns " + plan.hosts[i].netns +
-                       " type veth peer name " + port + " mtu " + mtu + " netns " + bridge.name +
-                       "\n";
-    bridge.ip_batch += "link set " + port + " master br0\n" + SetUpDevice(port, {});
+    bridge.ip_batch += MakeVeth(port, mtu, kUnderlayDevice, hosts[i].name) + "link set " + port +
+                       " master br0\n" + SetUpDevice(port, {});
     if (!lab.offloads) {
       bridge.no_offload_devices.push_back(port);
     }
@@ -259,7 +258,7 @@ LabPlan MakePlan(const LabFile& lab) {
   plan.pin_root = std::string(kPinRoot) + "/" + lab.name;
   const auto devices = PortDevices(lab);
 
-  std::map<std::string, NamespacePlan> host_contents;
+  std::vector<NamespacePlan> host_contents;
   for (const Host& host : lab.hosts) {
     HostPlan entry;
     entry.name = host.name;
@@ -268,8 +267,6 @@ LabPlan MakePlan(const LabFile& lab) {
     entry.state_path = entry.run_dir + "/state.yaml";
     entry.state_yaml = StateWriter(lab, host, devices).Write();
     entry.pin_root = plan.pin_root + "/" + host.name;
-    plan.netns.push_back(entry.netns);
-    plan.link_batch += "netns add " + entry.netns + "\n";
 
     std::vector<IpPrefix> addresses;
     for (const auto& address : {host.address4, host.address6}) {
@@ -277,16 +274,18 @@ LabPlan MakePlan(const LabFile& lab) {
         addresses.push_back(*address);
       }
     }
-    NamespacePlan& contents = host_contents[host.name];
+    NamespacePlan contents;
     contents.name = entry.netns;
     contents.ip_batch = "link set lo up\n" + SetUpDevice(kUnderlayDevice, addresses);
     if (!lab.offloads) {
       contents.no_offload_devices.emplace_back(kUnderlayDevice);
     }
+    host_contents.push_back(std::move(contents));
     plan.hosts.push_back(std::move(entry));
   }
-  PlanUnderlay(lab, plan);
+  PlanUnderlay(lab, plan, host_contents);
 
+  std::vector<NamespacePlan> machine_contents;
   for (const Machine& machine : lab.machines) {
     MachinePlan entry;
     entry.machine = machine;
@@ -295,7 +294,9 @@ LabPlan MakePlan(const LabFile& lab) {
     entry.host_netns = NetnsName(lab.name, machine.host);
     entry.run_dir = plan.run_dir + "/" + machine.name;
     const std::string mtu = Number(entry.mtu);
-    NamespacePlan& host = host_contents[machine.host];
+    NamespacePlan& host =
+        *std::find_if(host_contents.begin(), host_contents.end(),
+                      [&](const NamespacePlan& one) { return one.name == entry.host_netns; });
     if (machine.kind == Kind::kQemu) {
       // vnet_hdr lets the guest send and take aggregates and partial checksums.
       host.ip_batch += "tuntap add dev " + entry.port_device + " mode tap" +
@@ -303,11 +304,8 @@ LabPlan MakePlan(const LabFile& lab) {
                        " mtu " + mtu + "\n";
     } else {
       entry.netns = NetnsName(lab.name, machine.name);
-      plan.netns.push_back(entry.netns);
-      plan.link_batch += "netns add " + entry.netns + "\nlink add " + std::string(kMachineDevice) +
-                         " address " + machine.mac.ToString() + " mtu " + mtu + " netns " +
-                         entry.netns + " type veth peer name " + entry.port_device + " mtu " + mtu +
-                         " netns " + entry.host_netns + "\n";
+      host.ip_batch +=
+          MakeVeth(entry.port_device, mtu, kMachineDevice, entry.netns, machine.mac.ToString());
       NamespacePlan contents;
       contents.name = entry.netns;
       contents.ip_batch = "link set lo up\n" + SetUpDevice(kMachineDevice, machine.addresses);
@@ -315,13 +313,13 @@ LabPlan MakePlan(const LabFile& lab) {
         contents.no_offload_devices.emplace_back(kMachineDevice);
         host.no_offload_devices.push_back(entry.port_device);
       }
-      plan.contents.push_back(std::move(contents));
+      machine_contents.push_back(std::move(contents));
     }
     host.ip_batch += SetUpDevice(entry.port_device, {});
     plan.machines.push_back(std::move(entry));
   }
-  for (const Host& host : lab.hosts) {
-    plan.contents.push_back(std::move(host_contents[host.name]));
+  for (std::vector<NamespacePlan>* part : {&host_contents, &machine_contents}) {
+    std::move(part->begin(), part->end(), std::back_inserter(plan.contents));
   }
   return plan;
 }

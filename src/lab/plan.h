@@ -26,7 +26,8 @@ inline constexpr std::string_view kUnderlayThing =
 inline constexpr std::string_view kUnderlayDevice = "eth0";  // of every host
 inline constexpr std::string_view kMachineDevice = "eth0";   // of every machine
 
-// What fills one namespace once its links are there: lines for `ip -batch`.
+// What fills one namespace, as lines for `ip -batch` inside it. Some links have their far end in a
+// namespace that comes later.
 struct NamespacePlan {
   std::string name;
   std::string ip_batch;
@@ -57,9 +58,7 @@ struct LabPlan {
   std::string lab;
   std::string run_dir;
   std::string pin_root;
-  std::vector<std::string> netns;  // every namespace of the lab
-  std::string link_batch;  // for `ip -batch`: makes the namespaces and the links between them
-  std::vector<NamespacePlan> contents;
+  std::vector<NamespacePlan> contents;  // every namespace of the lab, in the order to fill them
   std::vector<HostPlan> hosts;
   std::vector<MachinePlan> machines;
 

@@ -96,34 +96,25 @@ networks:
             std::string::npos);
 }
 
+// Made inside of a namespace: where the asker is there may be an eth0 already.
 TEST(PlanTest, TwoHostsLinks) {
   const LabPlan plan = PlanOf("two-hosts.yaml");
-  EXPECT_EQ(plan.link_batch,
-            "netns add lm-two-hosts-host-a\n"
-            "netns add lm-two-hosts-host-b\n"
-            "link add eth0 mtu 1600 netns lm-two-hosts-host-a type veth peer name eth0 mtu 1600 "
-            "netns lm-two-hosts-host-b\n"
-            "netns add lm-two-hosts-vm-1\n"
-            "link add eth0 address aa:bb:cc:dd:ee:ff mtu 1500 netns lm-two-hosts-vm-1 type veth "
-            "peer name port-vm1 mtu 1500 netns lm-two-hosts-host-a\n"
-            "netns add lm-two-hosts-vm-2\n"
-            "link add eth0 address aa:bb:cc:dd:ee:11 mtu 1500 netns lm-two-hosts-vm-2 type veth "
-            "peer name port-vm2 mtu 1500 netns lm-two-hosts-host-b\n"
-            "netns add lm-two-hosts-vm-3\n"
-            "link add eth0 address aa:bb:cc:dd:ee:33 mtu 1500 netns lm-two-hosts-vm-3 type veth "
-            "peer name port-vm3 mtu 1500 netns lm-two-hosts-host-b\n");
   EXPECT_EQ(ContentsOf(plan, "lm-two-hosts-vm-1").ip_batch,
             "link set lo up\n"
             "link set eth0 addrgenmode none\n"
             "address add 10.0.1.10/24 dev eth0\n"
             "link set eth0 up\n");
-  EXPECT_EQ(ContentsOf(plan, "lm-two-hosts-host-a").ip_batch,
-            "link set lo up\n"
-            "link set eth0 addrgenmode none\n"
-            "address add 192.168.1.101/24 dev eth0\n"
-            "link set eth0 up\n"
-            "link set port-vm1 addrgenmode none\n"
-            "link set port-vm1 up\n");
+  EXPECT_EQ(
+      ContentsOf(plan, "lm-two-hosts-host-a").ip_batch,
+      "link add eth0 mtu 1600 type veth peer name eth0 mtu 1600 netns lm-two-hosts-host-b\n"
+      "link set lo up\n"
+      "link set eth0 addrgenmode none\n"
+      "address add 192.168.1.101/24 dev eth0\n"
+      "link set eth0 up\n"
+      "link add port-vm1 mtu 1500 type veth peer name eth0 address aa:bb:cc:dd:ee:ff mtu 1500 "
+      "netns lm-two-hosts-vm-1\n"
+      "link set port-vm1 addrgenmode none\n"
+      "link set port-vm1 up\n");
 }
 
 TEST(PlanTest, ThreeHostsMeetAtABridge) {
@@ -138,19 +129,26 @@ TEST(PlanTest, ThreeHostsMeetAtABridge) {
   EXPECT_EQ(plan.hosts[1].state_yaml.find("red"), std::string::npos);
 }
 
-TEST(PlanTest, CleaningUpKnowsEveryNamespaceThatUpMakes) {
+TEST(PlanTest, NamespacesAreTheLabsOwnAndFilledAfterTheLinksIntoThem) {
   for (const std::string example : {"two-hosts.yaml", "two-hosts-ipv6.yaml", "three-hosts.yaml"}) {
     const LabPlan plan = PlanOf(example);
-    std::set<std::string> made;
-    std::size_t at = 0;
-    const std::string verb = "netns add ";
-    while ((at = plan.link_batch.find(verb, at)) != std::string::npos) {
-      at += verb.size();
-      made.insert(plan.link_batch.substr(at, plan.link_batch.find('\n', at) - at));
+    std::set<std::string> later;
+    for (const NamespacePlan& contents : plan.contents) {
+      EXPECT_EQ(contents.name.find("lm-" + plan.lab + "-"), 0U) << contents.name;
+      EXPECT_TRUE(later.insert(contents.name).second) << contents.name;
     }
-    EXPECT_EQ(made, std::set<std::string>(plan.netns.begin(), plan.netns.end())) << example;
-    for (const std::string& name : plan.netns) {
-      EXPECT_EQ(name.find("lm-" + plan.lab + "-"), 0U) << name;
+    EXPECT_EQ(later.size(),
+              plan.hosts.size() + plan.machines.size() + (plan.hosts.size() > 2 ? 1U : 0U));
+    for (const NamespacePlan& contents : plan.contents) {
+      later.erase(contents.name);
+      const std::string verb = " netns ";
+      for (std::size_t at = contents.ip_batch.find(verb); at != std::string::npos;
+           at = contents.ip_batch.find(verb, at)) {
+        at += verb.size();
+        const std::string far_end =
+            contents.ip_batch.substr(at, contents.ip_batch.find('\n', at) - at);
+        EXPECT_TRUE(later.contains(far_end)) << contents.name << " → " << far_end;
+      }
     }
   }
 }
@@ -164,7 +162,7 @@ TEST(PlanTest, VirtualMachinesGetATapOnTheirHost) {
                                 "[10.0.1.10/24] }]\n");
   ASSERT_TRUE(lab.ok());
   const LabPlan plan = MakePlan(*lab);
-  EXPECT_EQ(plan.netns, std::vector<std::string>{"lm-vm-h"});
+  EXPECT_EQ(plan.contents.size(), 2U);  // the host's and the underlay's
   EXPECT_EQ(plan.machines[0].netns, "");
   EXPECT_NE(ContentsOf(plan, "lm-vm-h")
                 .ip_batch.find("tuntap add dev port-vm1 mode tap vnet_hdr\n"

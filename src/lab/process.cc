@@ -22,10 +22,13 @@
 namespace leman::lab {
 namespace {
 
-std::atomic<bool> g_interrupted{false};
+std::atomic<int> g_interrupt{0};  // the signal that came first
 thread_local int t_uninterrupted = 0;
 
-void OnSignal(int /*signal*/) { g_interrupted.store(true, std::memory_order_relaxed); }
+void OnSignal(int number) {
+  int none = 0;
+  g_interrupt.compare_exchange_strong(none, number, std::memory_order_relaxed);
+}
 
 struct Pipe {
   Fd read;
@@ -51,6 +54,7 @@ struct Launch {
   int output = -1;
   int error = -1;
   bool daemon = false;
+  pid_t parent = getpid();
 };
 
 Result<Launch> Prepare(const std::vector<std::string>& argv, const std::string& netns) {
@@ -78,6 +82,9 @@ Result<Launch> Prepare(const std::vector<std::string>& argv, const std::string& 
     // Ctrl-C is for us to act on; and should we be killed, nothing of ours goes on.
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != launch.parent) {
+      _exit(127);
+    }
   }
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
     std::signal(number, SIG_DFL);
@@ -86,6 +93,10 @@ Result<Launch> Prepare(const std::vector<std::string>& argv, const std::string& 
                      dup2(launch.input, STDIN_FILENO) >= 0 &&
                      dup2(launch.output, STDOUT_FILENO) >= 0 &&
                      dup2(launch.error, STDERR_FILENO) >= 0;
+  if (launch.daemon) {
+    // It outlives us: what our other children inherit on purpose (a lab's lock) is not for it.
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  }
   if (ready) {
     execv(launch.program.c_str(), launch.argv_pointers.data());
   }
@@ -317,7 +328,9 @@ void CatchInterrupts() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-bool Interrupted() { return t_uninterrupted == 0 && g_interrupted.load(std::memory_order_relaxed); }
+int InterruptSignal() { return g_interrupt.load(std::memory_order_relaxed); }
+
+bool Interrupted() { return t_uninterrupted == 0 && InterruptSignal() != 0; }
 
 Unexpected FailInterrupted() { return Fail(Code::kUnavailable, "interrupted"); }
 

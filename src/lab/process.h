@@ -63,6 +63,8 @@ void Terminate(Process& process, Milliseconds patience);
 // From now on SIGINT, SIGTERM and SIGHUP set a flag that ends every wait of the lab with an error.
 void CatchInterrupts();
 [[nodiscard]] bool Interrupted();
+// The first of them that came, 0 if none did; also within an UninterruptedScope.
+[[nodiscard]] int InterruptSignal();
 // For the error that an interrupted wait returns.
 [[nodiscard]] Unexpected FailInterrupted();
 

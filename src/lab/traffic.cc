@@ -282,9 +282,11 @@ Result<HttpAnswer> FetchBetweenVms(Lab& lab, const MachinePlan& from, const Mach
                       "' > /tmp/www/hello.txt; httpd -p " + std::to_string(kHttpPort) +
                       " -h /tmp/www",
                   Milliseconds(10'000)));
-  LEMAN_ASSIGN_OR_RETURN(const std::string headers,
-                         Shell(lab, from, "wget -S -T 5 -O /tmp/body " + Url(address) + " 2>&1",
-                               Milliseconds(15'000)));
+  LEMAN_ASSIGN_OR_RETURN(
+      const std::string headers,
+      // Debian's busybox crashes on wget -T.
+      Shell(lab, from, "timeout 5 wget -S -O /tmp/body " + Url(address) + " 2>&1",
+            Milliseconds(15'000)));
   LEMAN_ASSIGN_OR_RETURN(const std::string body,
                          Shell(lab, from, "cat /tmp/body", Milliseconds(10'000)));
   HttpAnswer answer;
@@ -320,9 +322,9 @@ Result<HttpAnswer> FetchHttp(Lab& lab, const MachinePlan& from, const MachinePla
 
 Result<Pings> Ping(Lab& lab, const MachinePlan& from, const IpAddress& to, int count,
                    const std::string& pattern) {
-  std::vector<std::string> argv = {"ping", "-c", std::to_string(count), "-W", "1"};
+  std::vector<std::string> argv = {"ping", "-c", std::to_string(count), "-W", "1", "-i", "0.2"};
   if (from.machine.kind == Kind::kNetns) {
-    argv.insert(argv.end(), {"-n", "-i", "0.2"});
+    argv.emplace_back("-n");
     if (!pattern.empty()) {
       argv.insert(argv.end(), {"-p", pattern});
     }

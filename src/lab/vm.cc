@@ -39,18 +39,40 @@ std::string Base64(std::string_view text) {
   return result;
 }
 
-// The shell's side of the second serial port.
+// False when nobody reads any more.
+bool WriteToStdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno != EINTR) {
+      return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+  }
+  return true;
+}
+
+// Our side of the machine's shell, which reads its second serial port: see kShell in
+// guest_image.cc.
 class Shell {
  public:
   // `process`, if there is one, is watched: without it nobody will ever listen.
   [[nodiscard]] Status Connect(const std::string& path, Clock::time_point deadline,
                                const Process* process);
-  [[nodiscard]] Status Send(std::string_view text) const;
-  // Reads until "\001WORD STATUS\n"; what comes before goes to `out`. With `echo` also to stdout.
+  // `word` is what the answer is known by.
+  [[nodiscard]] Status Ask(const std::string& word, const std::string& command_line) const {
+    // The line break first: whoever hung up before may have left half a line in the machine.
+    return Send("\n" + word + " " + Base64(command_line) + "\n");
+  }
+  // Has the machine end what it runs, and forget what it did not read yet.
+  [[nodiscard]] Status Interrupt() const { return Send("\003"); }
+  // The exit status; the output goes to `out`, or with `echo` to stdout as it comes.
   [[nodiscard]] Result<int> ReadAnswer(const std::string& word, Clock::time_point deadline,
                                        bool echo, std::string& out);
 
  private:
+  [[nodiscard]] Status Send(std::string_view text) const;
+  [[nodiscard]] Status Receive();
+
   Fd socket_;
   std::string pending_;
 };
@@ -90,57 +112,71 @@ Status Shell::Send(std::string_view text) const {
   return {};
 }
 
+// What came so far, 100 ms at most.
+Status Shell::Receive() {
+  pollfd wait{socket_.get(), POLLIN, 0};
+  if (poll(&wait, 1, 100) <= 0) {
+    return {};
+  }
+  std::array<char, 4096> buffer{};
+  const ssize_t got = read(socket_.get(), buffer.data(), buffer.size());
+  if (got == 0 || (got < 0 && errno != EINTR)) {
+    return Fail(Code::kUnavailable, "the virtual machine has ended");
+  }
+  pending_.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return {};
+}
+
 Result<int> Shell::ReadAnswer(const std::string& word, Clock::time_point deadline, bool echo,
                               std::string& out) {
-  const std::string mark = "\001" + word + " ";
+  // Before the first mark is somebody else's; between the marks nothing is special.
+  const std::string start = "\001" + word + "\n";
+  const std::string end = "\001" + word + " ";
+  bool started = false;
   bool told = false;
+  bool unread = false;
   const auto pass = [&](std::size_t count) {
-    if (echo && write(STDOUT_FILENO, pending_.data(), count) < 0) {
-      echo = false;  // nobody reads any more
+    if (!echo) {
+      out.append(pending_, 0, count);
+    } else if (!unread) {
+      unread = !WriteToStdout(std::string_view(pending_).substr(0, count));
     }
-    out.append(pending_, 0, count);
     pending_.erase(0, count);
   };
   for (;;) {
-    const std::size_t start = pending_.find('\001');
-    if (start != 0) {
-      pass(std::min(start, pending_.size()));
+    if (const std::size_t at = pending_.find(start); !started && at != std::string::npos) {
+      pending_.erase(0, at + start.size());
+      started = true;
     }
-    if (const std::size_t end = pending_.find('\n');
-        !pending_.empty() && end != std::string::npos) {
-      int status = 0;
-      const bool ours = pending_.starts_with(mark);
-      if (ours) {
-        std::from_chars(pending_.data() + mark.size(), pending_.data() + end, status);
+    if (started) {
+      const std::size_t at = pending_.find(end);
+      if (at != std::string::npos) {
+        pass(at);
+      } else if (const std::size_t mark = pending_.rfind('\001');
+                 mark == std::string::npos || pending_.size() - mark >= end.size()) {
+        pass(pending_.size());
+      } else {
+        pass(mark);  // perhaps the first half of the end
       }
-      pending_.erase(0, end + 1);
-      if (ours) {
+      const std::size_t line_end = pending_.find('\n');
+      if (pending_.starts_with(end) && line_end != std::string::npos) {
+        int status = 0;
+        std::from_chars(pending_.data() + end.size(), pending_.data() + line_end, status);
+        pending_.erase(0, line_end + 1);
         return status;
       }
-      out.clear();  // the rest of somebody else's command
-      continue;
     }
-    if (Interrupted() && !told) {
-      LEMAN_TRY(Send("\003"));
+    if ((Interrupted() || unread) && !told) {
+      LEMAN_TRY(Interrupt());
       told = true;
       deadline = std::min(deadline, Clock::now() + Milliseconds(1000));
     }
     if (Clock::now() >= deadline) {
-      if (told) {
-        return FailInterrupted();
-      }
-      return Fail(Code::kUnavailable, "the machine's shell does not answer in time");
+      return Interrupted()
+                 ? FailInterrupted()
+                 : Fail(Code::kUnavailable, "the machine's shell does not answer in time");
     }
-    pollfd wait{socket_.get(), POLLIN, 0};
-    if (poll(&wait, 1, 100) <= 0) {
-      continue;
-    }
-    std::array<char, 4096> buffer{};
-    const ssize_t got = read(socket_.get(), buffer.data(), buffer.size());
-    if (got == 0) {
-      return Fail(Code::kUnavailable, "the virtual machine has ended");
-    }
-    pending_.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    LEMAN_TRY(Receive());
   }
 }
 
@@ -150,8 +186,8 @@ Result<Process> StartVm(const MachinePlan& plan, const GuestImage& image,
                         const std::string& dump_path) {
   const Machine& machine = plan.machine;
   std::string parameters =
-      "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check leman.name=" + machine.name +
-      " leman.mtu=" + std::to_string(plan.mtu);
+      "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check cryptomgr.notests leman.name=" +
+      machine.name + " leman.mtu=" + std::to_string(plan.mtu);
   for (const IpPrefix& address : machine.addresses) {
     parameters += " leman.address=" + address.ToString();
   }
@@ -166,7 +202,7 @@ Result<Process> StartVm(const MachinePlan& plan, const GuestImage& image,
       "-machine",
       "pc,accel=" + image.accelerator,
       "-cpu",
-      "max",
+      image.processor,
       "-m",
       "256",
       "-smp",
@@ -200,9 +236,9 @@ Status WaitVm(const MachinePlan& machine, const Process& process, Milliseconds t
   Shell shell;
   std::string ignored;
   Status failed = shell.Connect(SocketPath(machine), deadline, &process);
-  // Its first word may have come before anybody listened: ask until it answers.
+  // What is sent before the shell reads may be lost, whole or in part: ask until it answers.
   while (failed.ok()) {
-    LEMAN_TRY(shell.Send("probe " + Base64("true") + "\n"));
+    LEMAN_TRY(shell.Ask("probe", "true"));
     const auto answer = shell.ReadAnswer("probe", Clock::now() + Milliseconds(500), false, ignored);
     if (answer.ok()) {
       return {};
@@ -225,8 +261,10 @@ Result<Output> RunInVm(const MachinePlan& machine, const std::string& command_li
   const auto deadline = Clock::now() + timeout;
   Shell shell;
   LEMAN_TRY(shell.Connect(SocketPath(machine), Clock::now() + Milliseconds(1000), nullptr));
-  // The line break first: whoever hung up before may have left half a line in the machine.
-  LEMAN_TRY(shell.Send("\n" + word + " " + Base64(command_line) + "\n"));
+  // QEMU lets in one after the other: what still runs there when it reads this is of somebody who
+  // was killed.
+  LEMAN_TRY(shell.Interrupt());
+  LEMAN_TRY(shell.Ask(word, command_line));
   Output output;
   LEMAN_ASSIGN_OR_RETURN(output.exit_status, shell.ReadAnswer(word, deadline, echo, output.out));
   return output;

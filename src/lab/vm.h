@@ -4,7 +4,7 @@
 // initramfs
 //            made here; the machine's addresses come by kernel command line; commands go through a
 //            root shell on its second serial port, a unix socket on this side.
-// Threads:   one at a time per machine.
+// Threads:   any. Commands of one machine run one after the other, those of other processes too.
 // Ownership: the QEMU process runs in its host's namespace and ends with it.
 // Errors:    kFailedPrecondition when QEMU or the guest kernel is missing, with the way to get
 // them.
@@ -23,6 +23,7 @@ struct GuestImage {
   std::string kernel;
   std::string initramfs;
   std::string accelerator;  // "kvm" where it works, else "tcg"
+  std::string processor;    // QEMU's name of it
 };
 
 // Builds the initramfs in `directory` from the kernel that tools/setup.sh unpacked, or this host's.
@@ -35,8 +36,8 @@ struct GuestImage {
 [[nodiscard]] Status WaitVm(const MachinePlan& machine, const Process& process,
                             Milliseconds timeout);
 
-// Runs a command line in the machine's shell. stdout and stderr come as one; with `echo` they are
-// also written to our stdout while they come.
+// Runs a command line in the machine's shell, with nothing on stdin. stdout and stderr come as one;
+// with `echo` they go to our stdout while they come, not into the Output.
 [[nodiscard]] Result<Output> RunInVm(const MachinePlan& machine, const std::string& command_line,
                                      Milliseconds timeout, bool echo);
 

@@ -356,6 +356,23 @@ def two_hosts(tag, family=4, inner=(4, 6), underlay=None, network=None, options=
         underlay=underlay, options=options)
 
 
+def traces_of(name):
+    """What of a lab is on this machine, asked of the kernel: names, files, pins, processes."""
+    found = [str(path) for path in (LAB_ROOT / name, PIN_ROOT / name) if path.exists()]
+    netns = [path for path in pathlib.Path("/run/netns").glob(f"lm-{name}-*")]
+    found += map(str, netns)
+    inside_of = {path.stat().st_ino for path in netns}
+    word = f"/{name}/".encode()  # in the paths that agents, QEMU and helpers are given
+    for proc in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            command = (proc / "cmdline").read_bytes()
+            if word in command or (proc / "ns/net").stat().st_ino in inside_of:
+                found.append(f"{proc.name} {command.replace(bytes(1), b' ').decode()}")
+        except OSError:
+            pass  # it has ended
+    return found
+
+
 class Background:
     """A function in a thread of its own; `result()` gives what it returned or raises what it
     raised."""
