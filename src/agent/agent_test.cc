@@ -10,6 +10,7 @@
 #include <leman/v1/agent.grpc.pb.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,6 +20,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <set>
 #include <string>
@@ -120,10 +122,10 @@ class AgentTest : public testing::Test {
   }
 
   void WriteState(const std::string& text) const {
-    std::FILE* file = std::fopen((dir_ + "/new").c_str(), "w");
-    ASSERT_NE(file, nullptr);
-    std::fputs(text.c_str(), file);
-    std::fclose(file);
+    std::ofstream file(dir_ + "/new");
+    file << text;
+    file.close();
+    ASSERT_TRUE(file.good());
     ASSERT_EQ(rename((dir_ + "/new").c_str(), options_.state_file.c_str()), 0);
   }
 
@@ -458,7 +460,7 @@ TEST_F(AgentTest, TheApiTellsStatusPortsPeersAndEntries) {
 // More than two pages: none lost, none twice.
 TEST_F(AgentTest, LongListsArriveWhole) {
   std::string state(kState);
-  for (int i = 0; i < 2500; ++i) {
+  for (unsigned i = 0; i < 2500; ++i) {
     state += fmt::format(
         "      - {{ mac: \"02:00:00:01:{:02x}:{:02x}\", addresses: [10.1.{}.{}], vtep: 192.0.2.9 "
         "}}\n",
@@ -523,6 +525,15 @@ TEST_F(AgentTest, AStaleSocketIsReplacedALivingOneIsNot) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().message(), "another process listens on " + options_.SocketPath() +
                                           "; stop it or set another --socket");
+  // A host out of descriptors cannot ask, and must not take the socket for stale.
+  rlimit descriptors{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = descriptors.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto third = ApiServer::Start(options_.SocketPath(), other);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  EXPECT_FALSE(third.ok());
+  EXPECT_TRUE(std::filesystem::is_socket(options_.SocketPath()));
   Stop();
   // What an agent that was killed leaves: a name that nobody listens on.
   const Fd fd(socket(AF_UNIX, SOCK_STREAM, 0));

@@ -37,6 +37,9 @@ Status RemoveStale(const std::string& path) {
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!probe.valid()) {
+    return Fail(ErrnoError(errno, fmt::format("cannot try whether somebody listens on {}", path)));
+  }
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
     return Fail(
         Code::kAlreadyExists,

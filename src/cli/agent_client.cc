@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -32,6 +33,14 @@ Status Probe(const std::string& socket) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("--socket {}: a socket's path has at most {} characters", socket,
                             sizeof(address.sun_path) - 1));
+  }
+  // An empty path would name a socket of another kind, and connect() says "refused" of every file.
+  struct stat file{};
+  if (socket.empty() || (stat(socket.c_str(), &file) == 0 && !S_ISSOCK(file.st_mode))) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("--socket '{}': is no socket; an agent's is {} unless it was started "
+                            "with another",
+                            socket, kDefaultSocket));
   }
   std::memcpy(address.sun_path, socket.data(), socket.size());
   const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -22,18 +22,29 @@ class FakeAgent : public v1::AgentService::Service {
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                          v1::Status* out) override {
     *out = status;
+    if (long_names) {
+      out->set_host(Named("host-a"));
+      out->set_state_file(Named("/etc/leman/state.yaml"));
+      out->add_underlay_addresses(kLongAddress);
+      v1::Problem* problem = out->add_problems();
+      problem->set_where(Named("port vm-2"));
+      problem->set_what("device port-vm2 is not there; create it, the agent attaches by itself");
+    }
     return answer;
   }
   grpc::Status ListPorts(grpc::ServerContext*, const v1::ListPortsRequest*,
                          v1::ListPortsResponse* out) override {
     v1::Port* port = out->add_ports();
-    port->set_name("vm-1");
+    port->set_name(Named("vm-1"));
     port->set_network("blue");
     port->set_vni(10001);
     port->set_device("port-vm1");
     port->set_ifindex(7);
     port->set_mac("aa:bb:cc:dd:ee:ff");
     port->add_addresses("10.0.1.10");
+    if (long_names) {
+      port->add_addresses(kLongAddress);
+    }
     port->set_state("active");
     port->set_port_security(true);
     port->mutable_traffic()->set_rx_packets(1'234'567);
@@ -51,7 +62,7 @@ class FakeAgent : public v1::AgentService::Service {
   grpc::Status ListNetworks(grpc::ServerContext*, const v1::ListNetworksRequest*,
                             v1::ListNetworksResponse* out) override {
     v1::Network* network = out->add_networks();
-    network->set_name("blue");
+    network->set_name(Named("blue"));
     network->set_vni(10001);
     network->set_mtu(1450);
     network->set_ports(2);
@@ -63,7 +74,7 @@ class FakeAgent : public v1::AgentService::Service {
   grpc::Status ListPeers(grpc::ServerContext*, const v1::ListPeersRequest*,
                          v1::ListPeersResponse* out) override {
     v1::Peer* peer = out->add_peers();
-    peer->set_address("192.168.1.102");
+    peer->set_address(long_names ? kLongAddress : "192.168.1.102");
     peer->set_udp_checksum("zero");
     return answer;
   }
@@ -73,11 +84,11 @@ class FakeAgent : public v1::AgentService::Service {
     for (int i = fdb_entries - 1; i >= 0; --i) {  // not in the order that is shown
       v1::FdbEntry entry;
       entry.set_vni(i % 2 == 0 ? 10001 : 10002);
-      entry.set_network(i % 2 == 0 ? "blue" : "red");
+      entry.set_network(Named(i % 2 == 0 ? "blue" : "red"));
       entry.set_mac("02:00:00:00:00:0" + std::to_string(i % 10));
       entry.set_kind(i == 0 ? "local" : i == 1 ? "learned" : "remote");
       entry.set_port(i == 0 ? "vm-1" : "");
-      entry.set_vtep(i == 0 ? "" : "192.168.1.102");
+      entry.set_vtep(i == 0 ? "" : long_names ? kLongAddress : "192.168.1.102");
       entry.set_age_seconds(i == 1 ? 65 : 0);
       if (!request->filter_vni() || request->vni() == entry.vni()) {
         *page.add_entries() = entry;
@@ -94,8 +105,8 @@ class FakeAgent : public v1::AgentService::Service {
     v1::NeighbourPage page;
     v1::NeighbourEntry& entry = *page.add_entries();
     entry.set_vni(10001);
-    entry.set_network("blue");
-    entry.set_address("10.0.1.11");
+    entry.set_network(Named("blue"));
+    entry.set_address(long_names ? kLongAddress : "10.0.1.11");
     entry.set_mac("aa:bb:cc:dd:ee:11");
     if (!request->filter_vni() || request->vni() == entry.vni()) {
       writer->Write(page);
@@ -114,13 +125,13 @@ class FakeAgent : public v1::AgentService::Service {
     AddVerdict(out->add_verdicts(), "port", "forwarded", 1000, false);
     v1::EventCount* event = out->add_events();
     event->set_event("arp_answered");
-    event->set_text("ARP requests answered");
+    event->set_text(Named("ARP requests answered"));
     event->set_count(5);
     out->add_events()->set_event("learned");
     v1::OptionCount* option = out->add_received_options();
     option->set_option_class(0x102);
     option->set_type(0x80);
-    option->set_name("ovn");
+    option->set_name(Named("ovn"));
     option->set_packets(9);
     return answer;
   }
@@ -134,15 +145,21 @@ class FakeAgent : public v1::AgentService::Service {
 
   grpc::Status answer;
   v1::Status status;
+  bool long_names = false;
   int fdb_entries = 4;
   std::atomic<std::uint64_t> drop_rounds = 0;
 
  private:
-  static void AddVerdict(v1::Verdict* verdict, const char* hook, const char* name,
-                         std::uint64_t packets, bool drop) {
+  static constexpr const char* kLongAddress = "2001:db8:1111:2222:3333:4444:5555:6666";
+
+  [[nodiscard]] std::string Named(const std::string& name) const {
+    return long_names ? name + " · the one: as long as names come, # and then some" : name;
+  }
+  void AddVerdict(v1::Verdict* verdict, const char* hook, const char* name, std::uint64_t packets,
+                  bool drop) const {
     verdict->set_hook(hook);
     verdict->set_verdict(name);
-    verdict->set_text("what it means");
+    verdict->set_text(Named("what it means"));
     verdict->set_packets(packets);
     verdict->set_bytes(packets * 100);
     verdict->set_is_drop(drop);
@@ -248,14 +265,40 @@ TEST_F(AgentCommandsTest, PortsTable) {
       "0 B        0  0 B      0\n");
 }
 
-TEST_F(AgentCommandsTest, PortsFitAnEightyColumnTerminal) {
-  std::istringstream lines(Leman({"ports"}, {.width = 80}).out);
-  int count = 0;
-  for (std::string line; std::getline(lines, line); ++count) {
-    EXPECT_LE(DisplayWidth(line), 80) << line;
-    EXPECT_TRUE(count == 0 || line.find("vm-") != std::string::npos) << line;
+constexpr const char* kAsking[] = {"status", "ports",      "networks", "peers",
+                                   "fdb",    "neighbours", "drops",    "counters"};
+
+TEST_F(AgentCommandsTest, EverythingFitsAnEightyColumnTerminal) {
+  for (const bool long_names : {false, true}) {
+    agent_.long_names = long_names;
+    for (const char* command : kAsking) {
+      const RunResult result = Leman({command}, {.width = 80});
+      EXPECT_EQ(result.code, kExitOk) << command << result.err;
+      std::istringstream lines(result.out);
+      int count = 0;
+      for (std::string line; std::getline(lines, line); ++count) {
+        EXPECT_LE(DisplayWidth(line), 80) << line;
+      }
+      EXPECT_GE(count, 2) << command;  // with headers at least one row
+    }
   }
-  EXPECT_EQ(count, 3);
+}
+
+TEST_F(AgentCommandsTest, EverythingIsOneDocumentOfJsonAndOfYaml) {
+  agent_.long_names = true;
+  for (const char* command : kAsking) {
+    agent_.drop_rounds = 0;  // counts up with each answer
+    const RunResult json = Leman({command, "-o", "json"});
+    EXPECT_EQ(json.code, kExitOk) << command << json.err;
+    EXPECT_EQ(json.err, "");
+    ASSERT_TRUE(Tree::accept(json.out)) << command << "\n" << json.out;
+    const Tree tree = Tree::parse(json.out);
+    EXPECT_FALSE(tree.empty()) << command;
+    agent_.drop_rounds = 0;
+    const RunResult yaml = Leman({command, "--output", "yaml"});
+    EXPECT_EQ(yaml.code, kExitOk) << command << yaml.err;
+    EXPECT_EQ(YamlScalars(yaml.out), Scalars(tree)) << command << "\n" << yaml.out;
+  }
 }
 
 TEST_F(AgentCommandsTest, JsonHasRawNumbersUnderTheNamesOfTheApi) {
@@ -402,6 +445,14 @@ TEST(NoAgentTest, SocketComesFromTheEnvironment) {
   const RunResult result = RunCommand({"status"});
   unsetenv("LEMAN_SOCKET");
   EXPECT_NE(result.err.find("/nonexistent/from-env.sock"), std::string::npos) << result.err;
+}
+
+TEST(NoAgentTest, WhatIsNoSocketIsNamedAsSuch) {
+  const std::string way_out =
+      ": is no socket; an agent's is /run/leman/agent.sock unless it was started with another\n";
+  EXPECT_EQ(RunCommand({"status", "--socket", "/etc/passwd"}).err,
+            "leman: --socket '/etc/passwd'" + way_out);
+  EXPECT_EQ(RunCommand({"status", "--socket", ""}).err, "leman: --socket ''" + way_out);
 }
 
 TEST(NoAgentTest, SocketPathTooLong) {

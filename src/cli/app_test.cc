@@ -36,6 +36,64 @@ TEST(UsageTest, TyposGetASuggestion) {
             "leman: no option '--sumary'; did you mean '--summary'?\nsee: leman decode --help\n");
 }
 
+TEST(UsageTest, CommandsOfCommandsGetOneToo) {
+  EXPECT_EQ(RunCommand({"lab", "upp"}).err,
+            "leman: no command 'upp'; did you mean 'up'?\nsee: leman lab --help\n");
+  const RunResult none = RunCommand({"lab"});
+  EXPECT_EQ(none.code, kExitUsage);
+  EXPECT_TRUE(none.err.starts_with("leman: a command is missing; there are: up, ")) << none.err;
+  EXPECT_EQ(RunCommand({"ports", "extra"}).err,
+            "leman: unexpected argument 'extra'\nsee: leman ports --help\n");
+}
+
+TEST(UsageTest, NumbersSayWhatTheyMayBe) {
+  const auto told = [](const std::vector<std::string>& arguments) {
+    const std::string err = RunCommand(arguments).err;
+    return err.substr(0, err.find('\n'));
+  };
+  EXPECT_EQ(told({"fdb", "--vni", "blue"}),
+            "leman: --vni: 'blue' is no whole number from 0 to 16777215");
+  EXPECT_EQ(told({"fdb", "--vni", "16777216"}),
+            "leman: --vni: '16777216' is no whole number from 0 to 16777215");
+  EXPECT_EQ(told({"fdb", "--vni", "010"}),
+            "leman: --vni: '010' is no whole number from 0 to 16777215");
+  EXPECT_EQ(told({"capture", "-i", "lo", "--count", "0"}),
+            "leman: --count: '0' is no whole number from 1 to 1000000000");
+  EXPECT_EQ(told({"capture", "-i", "lo", "--duration", "-1"}),
+            "leman: --duration: '-1' is no time from 0.001 to 1000000000 seconds");
+  EXPECT_EQ(told({"drops", "--watch=soon"}),
+            "leman: --watch: 'soon' is no time from 0.01 to 86400 seconds");
+  EXPECT_EQ(told({"drops", "--rounds", "3"}), "leman: --rounds requires --watch");
+  // Both spellings of a number reach the agent, which is not there.
+  EXPECT_EQ(RunCommand({"fdb", "--vni", "0x2711", "--socket", "/nonexistent/s"}).code,
+            kExitNoAgent);
+  EXPECT_EQ(RunCommand({"fdb", "--vni", "10001", "--socket", "/nonexistent/s"}).code, kExitNoAgent);
+}
+
+void CheckHelp(const CLI::App& app, std::vector<std::string> path) {
+  std::vector<std::string> arguments = path;
+  arguments.emplace_back("--help");
+  const RunResult result = RunCommand(arguments);
+  EXPECT_EQ(result.code, kExitOk);
+  EXPECT_NE(result.out.find("\nUsage: leman"), std::string::npos) << result.out;
+  std::istringstream lines(result.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(DisplayWidth(line), 80) << line;
+  }
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    path.push_back(command->get_name());
+    CheckHelp(*command, path);
+    path.pop_back();
+  }
+}
+
+TEST(UsageTest, HelpOfEveryCommandFitsEightyColumns) {
+  std::ostringstream sink;
+  Console console{sink, sink};
+  Session session(console);
+  CheckHelp(*BuildApp(session), {});
+}
+
 TEST(UsageTest, WrongValuesAreRefused) {
   EXPECT_EQ(RunCommand({"ports", "-o", "xml"}).code, kExitUsage);
   EXPECT_EQ(RunCommand({"fdb", "--vni", "16777216"}).code, kExitUsage);
@@ -61,6 +119,35 @@ TEST(CaptureTest, WrongPlacesAreNamed) {
   EXPECT_NE(RunCommand({"capture", "-i", "lo", "--netns", "no-such-space"})
                 .err.find("no network namespace 'no-such-space'"),
             std::string::npos);
+}
+
+// A real capture in a network namespace of its own, which needs no root where users may make one.
+TEST(CaptureTest, WritesWhatTsharkReads) {
+  if (Shell("unshare -rn true 2>/dev/null") == "\x01") {
+    GTEST_SKIP() << "no network namespace may be made here";
+  }
+  if (!HaveTool("tshark") || !HaveTool("ip")) {
+    GTEST_SKIP() << "tshark or ip is not installed";
+  }
+  const TempDir dir;
+  const std::string file = dir.File("lo.pcapng");
+  // The first line says that the capture has begun. VNI 10001, then 10002, which is filtered out.
+  WriteFile(dir.File("script"),
+            "ip link set lo up\n"
+            "exec 3< <(" LEMAN_PROGRAM " capture -i lo --vni 10001 -c 2 -w " +
+                file +
+                " 2>&1)\n"
+                "read -r line <&3\n"
+                "for vni in 11 12 11; do\n"
+                "  printf '\\x00\\x00\\x65\\x58\\x00\\x27\\x'$vni'\\x00' "
+                ">/dev/udp/127.0.0.1/6081\n"
+                "done\n"
+                "cat <&3\n");
+  const std::string told = Shell("timeout 20 unshare -rn bash " + dir.File("script"));
+  EXPECT_NE(told.find("2 packets written to " + file), std::string::npos) << told;
+  EXPECT_EQ(Shell("tshark -r " + file + " -T fields -e udp.dstport -e geneve.vni 2>/dev/null"),
+            "6081\t0x002711\n6081\t0x002711\n");
+  EXPECT_NE(RunCommand({"decode", file, "--lenient"}).out.find("VNI 10001"), std::string::npos);
 }
 
 std::string Completed(const std::string& script, const std::string& words, int at) {

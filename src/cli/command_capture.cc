@@ -16,6 +16,7 @@
 #include "cli/live_capture.h"
 #include "cli/packet_printer.h"
 #include "cli/pcapng_writer.h"
+#include "cli/usage.h"
 
 namespace leman::cli {
 
@@ -124,7 +125,9 @@ Status CaptureLoop(Session& session, const CaptureOptions& options, LiveCapture&
       return Fail(ErrnoError(errno, "poll"));
     }
     LEMAN_TRY(capture.Drain(each));
-    LEMAN_TRY(std::move(written));
+    if (!written.ok()) {
+      return written;
+    }
     if (writer != nullptr) {
       LEMAN_TRY(writer->Flush());
     }
@@ -150,7 +153,7 @@ Status RunCapture(Session& session, CaptureOptions options) {
   if (!options.write.empty()) {
     file.reset(to_stdout ? stdout : std::fopen(options.write.c_str(), "wbe"));
     if (file == nullptr) {
-      return Fail(ErrnoError(errno, options.write));
+      return Fail(ErrnoError(errno, "cannot write " + options.write));
     }
     writer.emplace(file.get());
     LEMAN_TRY(BeginFile(*writer, options, capture.link()));
@@ -196,23 +199,25 @@ void RegisterCapture(CLI::App& app, Session& session) {
       ->add_option("-f,--filter", options->live.filter,
                    "Filter of pcap-filter(7) (default: udp port 6081, or --port)")
       ->type_name("EXPR");
-  capture->add_option("-c,--count", options->count, "Stop after N packets")->type_name("N");
+  capture->add_option("-c,--count", options->count, "Stop after N packets")
+      ->check(WholeNumber(1, 1'000'000'000))
+      ->type_name("N");
   capture->add_option("-w,--write", options->write, "Write pcapng as well; - for stdout instead")
       ->type_name("FILE");
   capture->add_option("--netns", options->netns, "Capture in this network namespace")
       ->type_name("NETNS");
   capture->add_option("--duration", options->duration, "Stop after that many seconds")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(Seconds(0.001, 1e9))
       ->type_name("SECONDS");
   capture->add_option("--vni", options->vni, "Only packets of this VNI")
-      ->check(CLI::Range(0U, 0xffffffU).description(""))
+      ->check(WholeNumber(0, 0xffffff))
       ->type_name("N");
   capture->add_option("--port", options->port, "UDP destination port of GENEVE")
-      ->check(CLI::Range(1, 65535).description(""))
+      ->check(WholeNumber(1, 65535))
       ->type_name("N")
       ->default_str("6081");
   capture->add_option("--snaplen", options->live.snap_length, "Bytes kept of each packet")
-      ->check(CLI::Range(64, 262'144).description(""))
+      ->check(WholeNumber(64, 262'144))
       ->type_name("BYTES");
   capture->add_flag("--promiscuous", options->live.promiscuous,
                     "Also frames that are not for this host");

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/packet_printer.h"
 #include "cli/packet_source.h"
+#include "cli/usage.h"
 
 namespace leman::cli {
 
@@ -89,7 +90,9 @@ void RegisterDecode(CLI::App& app, Session& session) {
   auto options = std::make_shared<DecodeOptions>();
   CLI::App* decode =
       app.add_subcommand("decode", "Explain the packets of a pcap, a pcapng or hex text");
-  decode->add_option("FILE", options->file, "pcap, pcapng or hex text; - reads stdin")->required();
+  decode->add_option("FILE", options->file, "pcap, pcapng or hex text; - reads stdin")
+      ->required()
+      ->type_name("");
   CLI::Option* summary =
       decode->add_flag("--summary", options->summary, "One line for each packet");
   decode->add_flag("--full", options->full, "The whole tree for each packet (default up to 3)")
@@ -99,10 +102,10 @@ void RegisterDecode(CLI::App& app, Session& session) {
       ->type_name("auto|eth|ip|udp")
       ->default_str("auto");
   decode->add_option("--vni", options->vni, "Only packets of this VNI")
-      ->check(CLI::Range(0U, 0xffffffU).description(""))
+      ->check(WholeNumber(0, 0xffffff))
       ->type_name("N");
   decode->add_option("--port", options->port, "UDP destination port of GENEVE")
-      ->check(CLI::Range(1, 65535).description(""))
+      ->check(WholeNumber(1, 65535))
       ->type_name("N")
       ->default_str("6081");
   decode->add_flag("--lenient", options->lenient,

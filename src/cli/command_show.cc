@@ -11,6 +11,7 @@
 #include "cli/agent_client.h"
 #include "cli/commands.h"
 #include "cli/units.h"
+#include "cli/usage.h"
 
 namespace leman::cli {
 
@@ -240,7 +241,7 @@ Status RunNeighbours(Session& session, const NetworkFilter& filter) {
 
 void AddFilterOptions(CLI::App& command, NetworkFilter& filter) {
   CLI::Option* vni = command.add_option("--vni", filter.vni, "Only this network, by its VNI")
-                         ->check(CLI::Range(0U, 0xffffffU).description(""))
+                         ->check(WholeNumber(0, 0xffffff))
                          ->type_name("N");
   command.add_option("--network", filter.network, "Only this network, by its name")
       ->type_name("NETWORK")

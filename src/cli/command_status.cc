@@ -99,6 +99,7 @@ void PrintMaps(Console& console, const v1::Status& status, bool all) {
     maps.resize(3);
   }
   std::vector<std::string> parts;
+  parts.reserve(maps.size());
   for (const v1::MapUsage& map : maps) {
     parts.push_back(fmt::format("{} {} of {} ({})", map.map(), Grouped(map.entries()),
                                 Grouped(map.max_entries()),

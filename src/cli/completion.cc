@@ -99,6 +99,7 @@ void Walk(const Command& command, const Visit& visit) {
 
 std::vector<std::string> Spelled(const Opt& option) {
   std::vector<std::string> names;
+  names.reserve(option.shorts.size() + option.longs.size());
   for (const std::string& name : option.shorts) {
     names.push_back("-" + name);
   }
@@ -334,6 +335,7 @@ std::string FishCompletion(const CLI::App& app) {
       rest.remove_prefix(std::min(blank + 1, rest.size()));
     }
     std::vector<std::string> deeper;
+    deeper.reserve(command.commands.size());
     for (const Command& sub : command.commands) {
       deeper.push_back(sub.name);
     }

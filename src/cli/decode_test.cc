@@ -211,7 +211,8 @@ TEST_F(DecodeTest, CutFileShowsWhatCameBefore) {
 
 TEST_F(DecodeTest, WrongInputIsNamed) {
   EXPECT_EQ(RunCommand({"decode", dir_.File("none.pcap")}).err,
-            "leman: " + dir_.File("none.pcap") + ": No such file or directory\n");
+            "leman: " + dir_.File("none.pcap") +
+                ": No such file or directory; give a pcap, a pcapng or hex text, or - for stdin\n");
   EXPECT_NE(RunCommand({"decode", "/tmp"}).err.find("is a directory"), std::string::npos);
   EXPECT_NE(DecodeStdin("").err.find("stdin: is empty"), std::string::npos);
   EXPECT_NE(DecodeStdin(std::string("\x1f\x8b\x08\x00", 4)).err.find("gunzip -c"),

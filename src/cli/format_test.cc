@@ -1,13 +1,13 @@
 // Units, tables, JSON and YAML.
 #include <gtest/gtest.h>
 #include <leman/v1/agent.pb.h>
-#include <yaml.h>
 
 #include <limits>
 #include <sstream>
 
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/test_support.h"
 #include "cli/tree.h"
 #include "cli/units.h"
 
@@ -210,48 +210,16 @@ ports:
   EXPECT_EQ(ToYaml(Tree::array({1, {{"a", 2}}})), "- 1\n- a: 2\n");
 }
 
-// libyaml reads our YAML back to the same strings, with no plain word it could take for a number.
-void CollectScalars(const Tree& tree, std::vector<std::string>& out) {
-  if (tree.is_object()) {
-    for (const auto& [key, value] : tree.items()) {
-      out.push_back(key);
-      CollectScalars(value, out);
-    }
-  } else if (tree.is_array()) {
-    for (const Tree& value : tree) {
-      CollectScalars(value, out);
-    }
-  } else {
-    out.push_back(tree.is_string() ? tree.get<std::string>() : tree.dump());
-  }
-}
-
+// No plain word that a reader could take for a number.
 TEST(TreeTest, YamlReadsBack) {
   Tree tree = ToTree(ExampleStatus());
   tree["odd"] = {"",     "-",     "a: b", "# no", "true", "Null", "1e3", "0x10",
                  "a #b", " lead", "end ", "a:",   "~",    "{x}",  "[y]", "*z",
                  "&w",   "!t",    "%d",   "@e",   "`f",   "a\tb", "é",   "10:20:30"};
   tree["list"] = Tree::array({Tree::array({1, 2}), Tree::object()});
-  std::vector<std::string> expected;
-  CollectScalars(tree, expected);
+  const std::vector<std::string> expected = Scalars(tree);
   const std::string text = ToYaml(tree);
-  yaml_parser_t parser;
-  ASSERT_EQ(yaml_parser_initialize(&parser), 1);
-  yaml_parser_set_input_string(&parser, reinterpret_cast<const unsigned char*>(text.data()),
-                               text.size());
-  std::vector<std::string> found;
-  for (bool end = false; !end;) {
-    yaml_event_t event;
-    ASSERT_EQ(yaml_parser_parse(&parser, &event), 1) << parser.problem << "\n" << text;
-    end = event.type == YAML_STREAM_END_EVENT;
-    if (event.type == YAML_SCALAR_EVENT) {
-      found.emplace_back(reinterpret_cast<const char*>(event.data.scalar.value),
-                         event.data.scalar.length);
-    }
-    yaml_event_delete(&event);
-  }
-  yaml_parser_delete(&parser);
-  EXPECT_EQ(found, expected) << text;
+  EXPECT_EQ(YamlScalars(text), expected) << text;
 }
 
 TEST(SuggestTest, OnlyWhatIsNear) {

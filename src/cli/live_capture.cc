@@ -67,8 +67,8 @@ Error ActivateError(pcap_t* pcap, int result, const std::string& device) {
 }
 
 struct DrainState {
-  const std::function<bool(const CapturedPacket&)>* each;
-  pcap_t* pcap;
+  const std::function<bool(const CapturedPacket&)>* each = nullptr;
+  pcap_t* pcap = nullptr;
   CapturedPacket packet;
 };
 

@@ -26,6 +26,7 @@ using geneve::LoadBe16;
 using geneve::LoadBe32;
 
 constexpr std::size_t kMaxHexTextBytes = 256U << 20U;
+constexpr const char* kWhatToGive = "give a pcap, a pcapng or hex text, or - for stdin";
 
 // A descriptor whose first bytes were looked at and are read again: works for pipes too.
 struct Input {
@@ -192,7 +193,7 @@ Result<std::unique_ptr<PacketSource>> OpenHex(Input& input, const std::string& n
   }
   if (packets.value().empty()) {
     return Fail(Code::kInvalidArgument,
-                fmt::format("{}: nothing to decode; give a pcap, a pcapng or hex text", name));
+                fmt::format("{}: nothing to decode; {}", name, kWhatToGive));
   }
   return std::unique_ptr<PacketSource>(
       std::make_unique<HexSource>(std::move(packets).value(), from));
@@ -263,13 +264,15 @@ Result<std::unique_ptr<PacketSource>> OpenPacketSource(const std::string& path, 
     input->owned = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     input->fd = input->owned.get();
     if (!input->owned.valid()) {
-      return Fail(ErrnoError(errno, path));
+      const int err = errno;
+      return Fail(ErrnoError(err, path).code(),
+                  fmt::format("{}: {}; {}", path, std::strerror(err), kWhatToGive));
     }
   }
   struct stat info{};
   if (fstat(input->fd, &info) == 0) {
     if (S_ISDIR(info.st_mode)) {
-      return Fail(Code::kInvalidArgument, path + ": is a directory");
+      return Fail(Code::kInvalidArgument, fmt::format("{}: is a directory; {}", path, kWhatToGive));
     }
     if (S_ISREG(info.st_mode)) {
       input->total = static_cast<std::uint64_t>(info.st_size);
@@ -291,7 +294,7 @@ Result<std::unique_ptr<PacketSource>> OpenPacketSource(const std::string& path, 
   }
   input->head.assign(head.begin(), head.begin() + static_cast<std::ptrdiff_t>(have));
   if (have == 0) {
-    return Fail(Code::kInvalidArgument, name + ": is empty");
+    return Fail(Code::kInvalidArgument, fmt::format("{}: is empty; {}", name, kWhatToGive));
   }
   switch (FormOf(input->head)) {
     case Form::kPcap: {
@@ -307,7 +310,11 @@ Result<std::unique_ptr<PacketSource>> OpenPacketSource(const std::string& path, 
     case Form::kBinary:
       break;
   }
-  return Fail(Code::kInvalidArgument, name + ": neither pcap nor pcapng nor hex text");
+  return Fail(
+      Code::kInvalidArgument,
+      fmt::format(
+          "{}: neither pcap nor pcapng nor hex text; make a pcap of it with editcap -F pcap",
+          name));
 }
 
 }  // namespace leman::cli

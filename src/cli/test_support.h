@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <yaml.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "cli/tree.h"
 
 namespace leman::cli {
 
@@ -73,6 +75,54 @@ inline void WriteFile(const std::string& path, const std::string& bytes) {
 
 inline std::string TestData(const std::string& name) {
   return std::string(LEMAN_CLI_TESTDATA) + "/" + name;
+}
+
+// Every key and value of a tree in order, as text.
+inline std::vector<std::string> Scalars(const Tree& tree) {
+  std::vector<std::string> scalars;
+  const auto append = [&](const Tree& part) {
+    const std::vector<std::string> more = Scalars(part);
+    scalars.insert(scalars.end(), more.begin(), more.end());
+  };
+  if (tree.is_object()) {
+    for (const auto& [key, value] : tree.items()) {
+      scalars.push_back(key);
+      append(value);
+    }
+  } else if (tree.is_array()) {
+    for (const Tree& value : tree) {
+      append(value);
+    }
+  } else {
+    scalars.push_back(tree.is_string() ? tree.get<std::string>() : tree.dump());
+  }
+  return scalars;
+}
+
+// The same of YAML as libyaml reads it; ends with what libyaml says against it, if anything.
+inline std::vector<std::string> YamlScalars(const std::string& text) {
+  std::vector<std::string> scalars;
+  yaml_parser_t parser;
+  if (yaml_parser_initialize(&parser) != 1) {
+    return {"no memory"};
+  }
+  yaml_parser_set_input_string(&parser, reinterpret_cast<const unsigned char*>(text.data()),
+                               text.size());
+  for (bool end = false; !end;) {
+    yaml_event_t event;
+    if (yaml_parser_parse(&parser, &event) != 1) {
+      scalars.emplace_back(parser.problem);
+      break;
+    }
+    end = event.type == YAML_STREAM_END_EVENT;
+    if (event.type == YAML_SCALAR_EVENT) {
+      scalars.emplace_back(reinterpret_cast<const char*>(event.data.scalar.value),
+                           event.data.scalar.length);
+    }
+    yaml_event_delete(&event);
+  }
+  yaml_parser_delete(&parser);
+  return scalars;
 }
 
 // The output of a shell command, or "\x01" if it failed.

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/usage.h"
+
 namespace leman::cli {
 
 namespace {
@@ -33,24 +35,25 @@ void Redraw(Console& console, const std::string& frame) {
 }  // namespace
 
 void AddWatchOptions(CLI::App& command, WatchOptions& options) {
-  command
-      .add_option_function<std::vector<double>>(
-          "--watch",
-          [&options](const std::vector<double>& values) {
-            options.enabled = true;
-            if (!values.empty()) {
-              options.seconds = values.front();
-            }
-          },
-          "Repeat every SECONDS until Ctrl-C (default 2)")
-      ->expected(0, 1)
-      ->default_val(std::vector<double>{2})
-      ->run_callback_for_default(false)
-      ->default_str("")
-      ->check(CLI::Range(0.01, 86400.0).description(""))
-      ->type_name("[SECONDS]");
-  command.add_option("--rounds", options.rounds, "With --watch: stop after N rounds")
-      ->check(CLI::Range(1, 1'000'000'000).description(""))
+  CLI::Option* watch = command
+                           .add_option_function<std::vector<double>>(
+                               "--watch",
+                               [&options](const std::vector<double>& values) {
+                                 options.enabled = true;
+                                 if (!values.empty()) {
+                                   options.seconds = values.front();
+                                 }
+                               },
+                               "Repeat every SECONDS until Ctrl-C (default 2)")
+                           ->expected(0, 1)
+                           ->default_val(std::vector<double>{2})
+                           ->run_callback_for_default(false)
+                           ->default_str("")
+                           ->check(Seconds(0.01, 86400))
+                           ->type_name("[SECONDS]");
+  command.add_option("--rounds", options.rounds, "Stop after N rounds")
+      ->check(WholeNumber(1, 1'000'000'000))
+      ->needs(watch)
       ->type_name("N");
 }
 
@@ -73,7 +76,7 @@ Status RunWatched(Session& session, const WatchOptions& options,
                                                            options.seconds, ClockNow()))
                  << "\n\n";
     }
-    const Status status = round(buffer);
+    Status status = round(buffer);
     if (!status.ok()) {
       if (done == 1) {
         return status;

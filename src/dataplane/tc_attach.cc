@@ -150,7 +150,7 @@ Status TcDetach(std::uint32_t ifindex, bool remove_hook) {
   }
   if (remove_hook && !HasFilters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) &&
       !HasFilters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))) {
-    // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): flags, whatever libbpf calls them
+    // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): libbpf takes flags here
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
     const int destroyed = bpf_tc_hook_destroy(&hook);
     if (destroyed != 0 && destroyed != -ENOENT && destroyed != -EINVAL && destroyed != -ENODEV) {
