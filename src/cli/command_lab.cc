@@ -96,7 +96,7 @@ const char* Meaning(const std::string& state) {
     return "up";
   }
   return state == "busy" ? "a leman process is at work on it"
-                         : "left by a killed process; lab up or down clears it";
+                         : "abandoned by a killed process; lab down clears it";
 }
 
 void PrintLab(const Session& session, Console& console, const lab::LabStatus& lab) {

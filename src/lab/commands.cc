@@ -239,10 +239,10 @@ void RegisterCommands(CLI::App& app, int& exit_code) {
   up->add_flag("--keep", arguments->keep, "Leave a lab that fails to start, to look into it");
   up->callback([arguments, &exit_code] { exit_code = Up(*arguments); });
 
-  CLI::App* exec = lab->add_subcommand(
-      "exec",
-      "Run a command in a host or machine; its exit status is ours. In a virtual machine stdin is "
-      "empty, and stdout and stderr come as one");
+  CLI::App* exec = lab->add_subcommand("exec", "Run a command in a host or machine");
+  exec->footer(
+      "The exit status is the command's, 127 if there is no such command.\n"
+      "In a virtual machine stdin is empty, and stdout and stderr come as one.");
   exec->add_option("NAME", arguments->name, "Host or machine, or LAB/NAME")->required();
   exec->add_option("CMD", arguments->command, "Command and its arguments, after --")->required();
   exec->callback([arguments, &exit_code] { exit_code = ExecIn(*arguments); });

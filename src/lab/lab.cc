@@ -311,7 +311,8 @@ Status Lab::Up(const Progress& progress) {
   LEMAN_TRY(Lock());
   if (InUse(file_.name)) {
     lock_.Reset();
-    return Fail(Code::kAlreadyExists, "a lab " + file_.name + " is up; end it by `leman lab down " +
+    return Fail(Code::kAlreadyExists, "lab " + file_.name +
+                                          " is up already; end it by `leman lab down " +
                                           file_.name + "`, or give this one another name");
   }
   LEMAN_TRY(RemoveLocked(file_.name));

@@ -41,7 +41,7 @@ class SideBySideTest(LabCase):
             process = self.start(lab, command)
             text = "".join(process.communicate(timeout=20))
             self.assertEqual(process.returncode, 1, text)
-            self.assertIn(f"a lab {lab.name} is up; end it by `leman lab down {lab.name}`", text)
+            self.assertIn(f"lab {lab.name} is up already; end it by `leman lab down {lab.name}`", text)
         self.assertEqual(os.stat(f"/run/netns/{lab.netns('vm-1')}").st_ino, before)
         traffic.ping(lab, "vm-1", lab.address("vm-2", 4))
 
@@ -89,12 +89,14 @@ class StatusTest(LabCase):
                          ["ready", "no answer"])
 
     def test_what_a_killed_process_left_is_called_abandoned(self):
-        lab = self.lab("left")
+        lab = self.lab("left".ljust(24 - len(labs.PREFIX), "x"))  # the longest name there is
         process = self.start(lab, "demo")
         labs.wait_for(lambda: lab.hosts["host-b"].socket_path.exists(), "an agent runs")
         process.kill()
         process.wait(10)
         labs.wait_for(lambda: status_of(lab)["state"] == "abandoned", "the lab is abandoned")
+        lines = on_terminal([LEMAN, "lab", "status"], columns=80)
+        self.assertLessEqual(max(map(len, lines)), 80, lines)
         self.down(lab)
         self.assertIsNone(status_of(lab))
 

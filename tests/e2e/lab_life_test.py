@@ -44,7 +44,7 @@ class KillTest(LifeCase):
                 self.up(lab)
             except labs.CommandFailed as refused:
                 # The first one had done all its work when it died.
-                self.assertIn(f"a lab {lab.name} is up", str(refused))
+                self.assertIn(f"lab {lab.name} is up already", str(refused))
                 self.down(lab)
                 self.up(lab)
             traffic.ping(lab, "vm-1", lab.address("vm-2", 4), count=1)
