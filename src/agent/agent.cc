@@ -109,7 +109,7 @@ Result<model::DesiredState> Agent::FirstState() {
   const auto deadline = EventLoop::Clock::now() + kBusyFileAtStart;
   for (;;) {
     auto state = LoadStateFile(options_.state_file, nullptr);
-    if (state.ok() || state.error().code() != Code::kUnavailable ||
+    if (state.ok() || state.error().code() != Code::kFailedPrecondition ||
         EventLoop::Clock::now() > deadline) {
       return state;
     }
@@ -252,8 +252,8 @@ Status Agent::ReconcileOrRetry() {
 
 Result<ReloadOutcome> Agent::Reload(std::string_view why) {
   auto state = LoadStateFile(options_.state_file, reconciler_->now().state.get());
-  const bool was_busy =
-      std::exchange(file_is_busy_, !state.ok() && state.error().code() == Code::kUnavailable);
+  const bool was_busy = std::exchange(
+      file_is_busy_, !state.ok() && state.error().code() == Code::kFailedPrecondition);
   if (file_is_busy_) {
     // No fault of the file: it is read when it is closed, or soon if that is not told.
     loop_->StartTimer(file_timer_, kBusyFile);

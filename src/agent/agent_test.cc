@@ -332,7 +332,7 @@ TEST_F(AgentTest, AFileThatIsBeingWrittenIsTakenOverWhenItIsClosed) {
   grpc::ClientContext context;
   v1::ReloadResponse answer;
   const grpc::Status status = Client()->Reload(&context, {}, &answer);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(status.error_message(), HasSubstr("is being written"));
   EXPECT_EQ(AppliedFdb(), 2U);
   EXPECT_THAT(board_.Get()->problems, IsEmpty()) << "it is no fault of the file";

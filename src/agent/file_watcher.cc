@@ -166,7 +166,7 @@ Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_byt
   // A lease is had only while nobody writes; who wants to waits until it goes with the descriptor.
   fcntl(fd.get(), F_SETSIG, SIGURG);  // what tells of waiters: ignored, SIGIO would end us
   if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN) {
-    return Fail(Code::kUnavailable,
+    return Fail(Code::kFailedPrecondition,
                 fmt::format("{} is being written; it is read when the program that writes it has "
                             "closed it",
                             path));

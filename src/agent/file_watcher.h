@@ -36,8 +36,8 @@ class FileWatcher {
   std::set<int> watches_;
 };
 
-// Reads a regular file of at most `max_bytes`. kUnavailable: somebody has it open for writing, so
-// half of it may be missing (not told on file systems without leases).
+// Reads a regular file of at most `max_bytes`. kFailedPrecondition: somebody has it open for
+// writing, so half of it may be missing (not told on file systems without leases).
 [[nodiscard]] Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes);
 
 }  // namespace leman::agent

@@ -198,7 +198,7 @@ TEST_F(FileWatcherTest, AFileThatSomebodyWritesIsNotRead) {
     const Fd writer(open(path.c_str(), O_WRONLY | O_CLOEXEC));
     const auto half = ReadRegularFile(path, 100);
     ASSERT_FALSE(half.ok());
-    EXPECT_EQ(half.error().code(), Code::kUnavailable);
+    EXPECT_EQ(half.error().code(), Code::kFailedPrecondition);
     EXPECT_THAT(half.error().message(), HasSubstr("is being written"));
   }
   EXPECT_EQ(ReadRegularFile(path, 100).value(), "whole");

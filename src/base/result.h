@@ -19,7 +19,7 @@ enum class Code {
   kAlreadyExists,       // another agent, a busy UDP port
   kPermissionDenied,    // not root, a capability is missing
   kResourceExhausted,   // a map is full
-  kFailedPrecondition,  // the kernel lacks a feature, another ABI version is pinned
+  kFailedPrecondition,  // the kernel lacks a feature, other maps are pinned, a file is busy
   kUnavailable,         // the other side does not answer
   kInternal,            // the kernel refused what should work; errno is in the message
 };

@@ -79,8 +79,9 @@ Error LoadError(const char* program, int err, const std::string& pin_dir) {
                 " were made with other sizes; start with the same --max-… values, or take the old "
                 "ones away with leman-agent --detach"};
   }
-  for (const auto& [words, what] : {std::pair{"': failed to create", "the kernel refused map "},
-                                    std::pair{"': failed to auto-pin", "cannot pin map "}}) {
+  // Who cannot pin a map is said to have failed to create it, too.
+  for (const auto& [words, what] : {std::pair{"': failed to auto-pin", "cannot pin map "},
+                                    std::pair{"': failed to create", "the kernel refused map "}}) {
     const auto at = said.find(words);
     const auto name = at == std::string::npos ? at : said.rfind('\'', at - 1);
     if (name != std::string::npos) {
@@ -116,11 +117,16 @@ std::uint32_t ProgramId(int fd) {
   return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
 }
 
-Status PinProgram(bpf_program* program, const std::string& path) {
-  // A pin is a name only: the old program goes on where it is attached.
-  unlink(path.c_str());
-  if (const int err = bpf_program__pin(program, path.c_str()); err != 0) {
-    return Fail(ErrnoError(-err, "cannot pin " + path));
+// In place of the one that is pinned there. A pin is a name only: the old program goes on where it
+// is attached.
+Status PinProgram(const bpf_program* program, const std::string& path) {
+  const std::string fresh = path + "_new";  // a bpffs takes no dots
+  unlink(fresh.c_str());
+  if (bpf_obj_pin(bpf_program__fd(program), fresh.c_str()) != 0 ||
+      rename(fresh.c_str(), path.c_str()) != 0) {
+    const int err = errno;
+    unlink(fresh.c_str());
+    return Fail(ErrnoError(err, "cannot pin " + path));
   }
   return {};
 }

@@ -55,9 +55,19 @@ bool IsOurMount(const std::string& path) {
   return ours;
 }
 
-void UnmountOurs(const std::string& path) {
+// Nothing but what the kernel itself put there: it alone gives names with a dot (maps.debug).
+bool IsUnused(const std::string& bpffs) {
   std::error_code error;
-  if (IsOurMount(path) && fs::is_empty(path, error) && !error) {
+  for (fs::directory_iterator it(bpffs, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string().find('.') == std::string::npos) {
+      return false;
+    }
+  }
+  return !error;
+}
+
+void UnmountOurs(const std::string& path) {
+  if (IsOurMount(path) && IsUnused(path)) {
     umount(path.c_str());  // refused when somebody works in it
   }
 }

@@ -132,24 +132,6 @@ class FaultsTest(unittest.TestCase):
         self.host.run("ip", "link", "del", "late0")
         labs.wait_for(self.host.problems, "its going is a problem again")
 
-    def test_full_map_is_a_problem_and_the_rest_works(self):
-        self.host.detach()
-        self.addCleanup(self.restore)
-        state = yaml.safe_load(self.good)
-        state["networks"][0]["remotes"] += [
-            {"mac": f"02:00:00:00:01:{i:02x}", "vtep": "192.168.1.102"} for i in range(20)]
-        self.host.rewrite(json.dumps(state))
-        self.host.agent_options = ["--max-fdb", "8"]
-        self.host.start()
-        self.addCleanup(self.host.detach)
-        told = " ".join(self.host.problems())
-        self.assertIn("lm_fdb", told)
-        self.assertIn("--max-fdb", told)
-        self.assertEqual(len(self.host.map_dump("lm_fdb")), 8)
-        self.host.rewrite(self.good)
-        labs.wait_for(lambda: not self.host.problems(), "it recovers when there is room")
-        traffic.ping(self.lab, "vm-1", self.lab.address("vm-2", 4), count=1)
-
     def test_metrics(self):
         self.host.kill(signal.SIGTERM)
         self.addCleanup(self.restore)

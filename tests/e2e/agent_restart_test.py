@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
-"""The agent dies, traffic does not: kill -9 and restarts under pings every millisecond, SIGTERM, a
-restart with another state, and --detach, which takes everything away."""
+"""The agent dies, traffic does not: kill -9 at any moment under pings every millisecond, over both
+families of underlay and while the state changes; SIGTERM; a restart with another state."""
+import copy
+import itertools
 import json
-import pathlib
+import random
+import re
 import signal
+import threading
+import time
 import unittest
 
 import yaml
@@ -11,8 +16,121 @@ import yaml
 import lab as labs
 import traffic
 
-MAPS = ("lm_ports", "lm_port_addrs", "lm_networks", "lm_fdb", "lm_neigh", "lm_peers", "lm_vteps",
-        "lm_flood", "lm_known_opts")
+MAPS = ("lm_config", "lm_ports", "lm_port_addrs", "lm_networks", "lm_fdb", "lm_neigh", "lm_peers",
+        "lm_vteps", "lm_flood", "lm_known_opts")
+KILLS = 20
+
+
+def maps(host):
+    return {name: host.map_dump(name) for name in MAPS}
+
+
+def left(host):
+    """What is on the host, but for the numbers of the programs: each start loads them anew."""
+    return [re.sub(r":\[\d+\]| id \d+", "", line) for line in host.surroundings()]
+
+
+def variants(state):
+    """States to go through again and again. All of them carry vm-1 and vm-2; the last is the largest."""
+    vtep = state["networks"][0]["vteps"][0]
+    changed = copy.deepcopy(state)
+    changed["networks"][0]["mtu"] -= 100
+    changed["networks"][0]["dscp"] = 10
+    changed["peers"] = [{"address": vtep, "ecn": "compatibility"}]  # rewrites the way to vm-2
+    larger = copy.deepcopy(changed)
+    larger["options"] = [{"class": 0x0102, "type": 0x80, "length": 4, "name": "ovn"}]
+    larger["networks"][0]["remotes"] += [
+        {"mac": f"02:00:00:00:01:{i:02x}", "addresses": [f"10.0.2.{i}"], "vtep": vtep}
+        for i in range(200)]
+    larger["networks"] += [
+        {"name": f"more-{i}", "vni": 30000 + i,
+         "ports": [{"name": f"late-{i}", "device": f"late{i}", "mac": "02:00:00:00:00:33"}],
+         "remotes": [{"mac": "02:00:00:00:01:01", "vtep": vtep}]} for i in range(2)]
+    return [state, changed, larger]
+
+
+class Rewriter:
+    """Rewrites a host's state file all the time, until it is stopped; it ends with the last state."""
+
+    def __init__(self, host, states):
+        self._texts = [json.dumps(state) for state in states]
+        self._host = host
+        self._stop = threading.Event()
+        self._work = labs.Background(self._run)
+
+    def _run(self):
+        for text in itertools.cycle(self._texts):
+            self._host.rewrite(text)
+            if self._stop.wait(0.02) and text == self._texts[-1]:
+                return
+
+    def stop(self):
+        self._stop.set()
+        self._work.result()
+
+
+class KillTest(unittest.TestCase):
+    def test_kill_9_at_any_moment(self):
+        for family in (4, 6):
+            with self.subTest(underlay=family), labs.two_hosts(f"kill{family}", family) as lab:
+                self.kill_at_any_moment(lab)
+
+    def kill_at_any_moment(self, lab):
+        seed = random.randrange(1 << 32)
+        print(f"seed {seed}", flush=True)
+        moments = random.Random(seed)
+        self.log_size = {}
+        hosts = list(lab.hosts.values())
+        wanted, before, states = {}, {}, {}
+        for host in hosts:
+            for i in range(2):
+                host.run("ip", "link", "add", f"late{i}", "up", "type", "veth", "peer", "name",
+                         f"far{i}")
+                host.run("ip", "link", "set", f"far{i}", "up")
+            labs.wait_for(lambda host=host: not host.problems(), "the host is well")
+            wanted[host], before[host] = maps(host), left(host)
+            states[host] = variants(yaml.safe_load(host.state_path.read_text()))
+        pings = traffic.Pings(lab, "vm-1", lab.address("vm-2", 4))
+        rewriters = [Rewriter(host, states[host]) for host in hosts]
+        try:
+            reached = [self.kill_once(hosts[number % 2], moments) for number in range(KILLS)]
+            for rewriter in rewriters:
+                rewriter.stop()
+            for host in hosts:
+                host.wait_ready()
+                host.ask("reload")  # the largest state
+                self.assertGreater(len(host.map_dump("lm_fdb")), 200)
+                host.kill()
+                host.rewrite(json.dumps(states[host][0]))  # the smallest, as it was at first
+                host.start()
+            pings.wait_for(pings.received() + 200)
+        finally:
+            for rewriter in rewriters:
+                rewriter.stop()
+            sent, received, duplicates, errors = pings.stop()
+        print(f"killed in {sorted(reached)}; {sent} pings", flush=True)
+        self.assertEqual((received, duplicates, errors), (sent, 0, 0))
+        self.assertGreater(sent, 1000)
+        for host in hosts:
+            self.assertEqual(host.problems(), [])
+            self.assertEqual(maps(host), wanted[host])
+            self.assertEqual(left(host), before[host])
+
+    def kill_once(self, host, moments):
+        """Kills and starts the agent; every second time the next kill meets it at work, else anywhere
+        in its start. The state it had reached."""
+        start_seconds = 0.5
+        if moments.random() < 0.5:
+            host.wait_ready()
+            start_seconds = 0.1
+        # The moment is what is random here; nothing is waited for.
+        time.sleep(moments.uniform(0, start_seconds))
+        host.kill()
+        said = host.log_path.read_text()[self.log_size.get(host, 0):]
+        self.log_size[host] = host.log_path.stat().st_size
+        host.start(wait=False)
+        reached = re.findall("start state: (.*)", said)
+        return reached[-1] if reached else "starting"
 
 
 class RestartTest(unittest.TestCase):
@@ -21,23 +139,6 @@ class RestartTest(unittest.TestCase):
         self.addCleanup(self.lab.down)
         self.host = self.lab.hosts["host-a"]
         self.target = self.lab.address("vm-2", 4)
-
-    def maps(self):
-        return {name: self.host.map_dump(name) for name in MAPS}
-
-    def test_kill_9_loses_no_packet_and_leaves_nothing_stale(self):
-        before = self.maps()
-        pings = traffic.Pings(self.lab, "vm-1", self.target)
-        try:
-            for host in [*self.lab.hosts.values()] * 2:
-                host.kill(signal.SIGKILL)
-                host.start()
-        finally:
-            sent, received, duplicates, errors = pings.stop()
-        self.assertGreater(sent, 500)
-        self.assertEqual((received, duplicates, errors), (sent, 0, 0))
-        self.assertEqual(self.maps(), before)
-        self.assertEqual(self.host.problems(), [])
 
     def test_sigterm_leaves_traffic_flowing(self):
         self.host.kill(signal.SIGTERM)
@@ -52,7 +153,7 @@ class RestartTest(unittest.TestCase):
         blue = state["networks"][0]
         blue["remotes"].append({"mac": "02:00:00:00:00:77", "addresses": ["10.0.1.77"],
                                 "vtep": "192.168.1.107"})
-        kept = self.maps()
+        kept = maps(self.host)
         self.host.apply(json.dumps(state))
         self.assertEqual(len(self.host.map_dump("lm_fdb")), len(kept["lm_fdb"]) + 1)
         self.host.kill(signal.SIGKILL)
@@ -64,39 +165,9 @@ class RestartTest(unittest.TestCase):
         finally:
             sent, received, duplicates, errors = pings.stop()
         self.assertEqual((received, duplicates, errors), (sent, 0, 0))
-        self.assertEqual(self.maps(), kept)
+        self.assertEqual(maps(self.host), kept)
         self.assertGreater(self.host.status()["last_removed"], 0)
         self.assertEqual(self.host.status()["last_added"], 0)
-
-    def test_detach_removes_everything_it_made(self):
-        self.host.kill(signal.SIGTERM)
-        self.host.detach()
-        clean = self.surroundings()
-        self.assertNotIn("clsact", clean)
-        self.host.start()
-        traffic.ping(self.lab, "vm-1", self.target)
-        self.assertNotEqual(self.surroundings(), clean)
-        self.host.detach()  # stops the running agent itself
-        self.assertEqual(self.surroundings(), clean)
-        self.assertEqual([path.name for path in self.host.run_dir.iterdir()
-                          if path.name.startswith("agent.") and path.name != "agent.log"], [])
-        # Nothing carries the traffic now, and a new start brings it back.
-        done = traffic.ping(self.lab, "vm-1", self.target, "-W", "0.2", count=1, check=False)
-        self.assertNotEqual(done.returncode, 0)
-        self.host.start()
-        traffic.ping(self.lab, "vm-1", self.target)
-
-    def surroundings(self):
-        """What the agent could leave in its host: devices, qdiscs, filters, pins."""
-        run = self.host.run
-        links = [(link["ifname"], link.get("link_type"), link["mtu"], link.get("flags"))
-                 for link in json.loads(run("ip", "-j", "link", "show").stdout)]
-        text = [repr(links), run("tc", "qdisc", "show").stdout]
-        for name, *_ in links:
-            for hook in ("ingress", "egress"):
-                text.append(run("tc", "filter", "show", "dev", name, hook, check=False).stdout)
-        text.append(repr(sorted(str(path) for path in pathlib.Path(self.host.pin_root).rglob("*"))))
-        return "\n".join(text)
 
 
 if __name__ == "__main__":

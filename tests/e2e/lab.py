@@ -9,10 +9,12 @@ import atexit
 import contextlib
 import ctypes
 import fcntl
+import faulthandler
 import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -31,6 +33,7 @@ AGENT = BUILD / "src/agent/leman-agent"
 LAB_ROOT = pathlib.Path("/run/leman/lab")
 PIN_ROOT = pathlib.Path("/sys/fs/bpf/leman-lab")
 SKIPPED = 77
+HANGS_AFTER_SECONDS = 280  # ctest's time is 300, see CMakeLists.txt
 PREFIX = f"e2e{os.getpid()}-"
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
@@ -136,6 +139,7 @@ class Host:
         self.socket_path = self.run_dir / "agent.sock"
         self.agent = None  # the one this process started, if any
         self.agent_options = []
+        self.agent_wrapper = []  # a command that starts the agent
 
     def run(self, *argv, **more):
         return run(argv, netns=self.netns, **more)
@@ -167,11 +171,37 @@ class Host:
         entries = json.loads(run(["bpftool", "-j", "map", "dump", "pinned", path]).stdout)
         return sorted((tuple(entry["key"]), tuple(entry["value"])) for entry in entries)
 
+    def surroundings(self):
+        """What an agent could leave in its host, readable: devices, qdiscs, filters, pins, mounts,
+        files of the run directory."""
+        def listed(command):
+            return json.loads(self.run(*command.split()).stdout or "[]")
+
+        links = listed("ip -j link show")
+        # Of the flags that which is set; the others follow the far end, some time later.
+        found = [f"device {link['ifname']} mtu {link['mtu']} {'up' * ('UP' in link['flags'])}"
+                 for link in links]
+        found += [f"qdisc {qdisc['kind']} {qdisc['handle']} on {qdisc['dev']}"
+                  for qdisc in listed("tc -j qdisc show")]
+        for link in links:
+            for hook in ("ingress", "egress"):
+                text = self.run("tc", "filter", "show", "dev", link["ifname"], hook, check=False)
+                found += [f"filter {hook} of {link['ifname']}: {' '.join(line.split())}"
+                          for line in text.stdout.splitlines() if "handle" in line]
+        found += [f"pin {path}" for path in sorted(self.pin_root.rglob("*"))]
+        found += [f"mount {line.split()[1]}" for line in
+                  pathlib.Path("/proc/self/mounts").read_text().splitlines()
+                  if str(self.pin_root) in line]
+        if self.run_dir.is_dir():
+            found += [f"file {path}" for path in sorted(self.run_dir.iterdir())
+                      if path.name.startswith("agent.") and path != self.log_path]
+        return found
+
     def pid(self):
         return int((self.run_dir / "agent.lock").read_text())
 
     def agent_command(self, *more):
-        return [*enter(self.netns), str(AGENT), "--state", str(self.state_path),
+        return [*enter(self.netns), *self.agent_wrapper, str(AGENT), "--state", str(self.state_path),
                 "--pin-root", str(self.pin_root), "--run-dir", str(self.run_dir),
                 *([] if "--metrics-address" in [*self.agent_options, *more]
                   else ["--metrics-address", "off"]), *self.agent_options, *more]
@@ -199,20 +229,23 @@ class Host:
 
     def kill(self, number=signal.SIGKILL):
         """Sends a signal to the agent and waits until it is gone."""
-        pid = self.pid()
-        process = os.pidfd_open(pid)
+        if self.agent is not None:
+            self.agent.send_signal(number)
+            self.agent.wait(20)
+            self.agent = None
+            return
+        process = os.pidfd_open(self.pid())
         try:
             signal.pidfd_send_signal(process, number)
-            if self.agent is not None and self.agent.pid == pid:
-                self.agent.wait(20)
-            else:
-                wait_for(lambda: not _runs(pid), f"agent {pid} is gone", 20)
+            # Readable when its last thread is gone, and with it the lock.
+            if not select.select([process], [], [], 20)[0]:
+                raise AssertionError(f"the agent of {self.name} does not end")
         finally:
             os.close(process)
-        self.agent = None
 
-    def detach(self):
-        done = self.run(AGENT, "--detach", "--run-dir", self.run_dir, "--pin-root", self.pin_root)
+    def detach(self, check=True):
+        done = self.run(AGENT, "--detach", "--run-dir", self.run_dir, "--pin-root", self.pin_root,
+                        check=check)
         if self.agent is not None:
             self.agent.wait(10)
             self.agent = None
@@ -229,15 +262,6 @@ class Host:
 
     def offloads(self, device, *settings):
         self.run("ethtool", "-K", device, *settings)
-
-
-def _runs(pid):
-    """Whether a process does anything yet: one that only waits for its parent does not."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
 
 
 class Lab:
@@ -440,6 +464,8 @@ def _on_sigterm(*_):
 
 def prepare(*tools):
     """What every test program does first; ends it with a reason when it cannot run here."""
+    # A test that hangs says where, before ctest ends it without a word.
+    faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True)
     if os.geteuid() != 0:
         skip_all("network namespaces and BPF programs need root")
     need_tools("ip", "nsenter", "ethtool", "bpftool", "ping", *tools)
