@@ -23,7 +23,9 @@
 namespace leman::lab {
 namespace {
 
-constexpr Milliseconds kAgentTimeout{20'000};
+// For one that works at it; one that ends is noticed at once. A slow machine (under emulation)
+// takes many seconds to load the programs.
+constexpr Milliseconds kAgentTimeout{60'000};
 constexpr Milliseconds kVmTimeout{120'000};
 constexpr Milliseconds kLockPatience{3000};
 constexpr unsigned kBpfFsMagic = 0xcafe4a11;

@@ -136,7 +136,9 @@ class FaultsTest(unittest.TestCase):
         self.host.kill(signal.SIGTERM)
         self.addCleanup(self.restore)
         self.addCleanup(self.host.kill)
-        text = self.scrape()
+        self.host.agent_options = labs.METRICS
+        self.host.start()
+        text = self.host.scrape()
         names = {re.match(r"[a-zA-Z_:]+", line).group(0) for line in text.splitlines()
                  if line and not line.startswith("#")}
         for name in ("leman_build_info", "leman_agent_state", "leman_degraded",
@@ -149,19 +151,6 @@ class FaultsTest(unittest.TestCase):
         samples = [line.rpartition(" ")[0] for line in text.splitlines()
                    if line and not line.startswith("#")]
         self.assertEqual(len(samples), len(set(samples)), "a sample is there twice")
-
-    def scrape(self):
-        self.host.agent_options = ["--metrics-address", "127.0.0.1:9461"]
-        self.host.start()
-        with labs.make_socket(self.host.netns) as client:
-            client.connect(("127.0.0.1", 9461))
-            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            answer = b""
-            while piece := client.recv(65536):
-                answer += piece
-        head, _, body = answer.partition(b"\r\n\r\n")
-        self.assertIn(b" 200 ", head.splitlines()[0])
-        return body.decode()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ PIN_ROOT = pathlib.Path("/sys/fs/bpf/leman-lab")
 SKIPPED = 77
 HANGS_AFTER_SECONDS = 280  # ctest's time is 300, see CMakeLists.txt
 PREFIX = f"e2e{os.getpid()}-"
+METRICS = ["--metrics-address", "127.0.0.1:9461"]
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -165,6 +166,18 @@ class Host:
     def events(self):
         return {row["event"]: row["count"] for row in self.ask("counters")["events"]}
 
+    def scrape(self):
+        """The text at its metrics address, for which `agent_options` must be METRICS."""
+        with make_socket(self.netns) as client:
+            client.connect(("127.0.0.1", 9461))
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b" 200 " in head.splitlines()[0], head
+        return body.decode()
+
     def map_dump(self, name):
         """What the kernel holds, asked without the agent: the sorted keys and values of a map."""
         path = next(self.pin_root.glob(f"v*/{name}"))
@@ -284,7 +297,7 @@ class Lab:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="leman-e2e-") as file:
             file.write(self.text)
             file.flush()
-            run([LEMAN, "lab", "up", file.name], timeout=60,
+            run([LEMAN, "lab", "up", file.name], timeout=100,
                 env={**os.environ, "LEMAN_AGENT": str(AGENT)})
         return self
 

@@ -12,6 +12,7 @@ import time
 import lab as labs
 import wire
 
+IP_RECVTOS = 13  # linux/in.h
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -108,6 +109,21 @@ def udp_sizes(client_ns, server_ns, address, sizes, family=4, port=5002):
             server.sendto(data, sender)
             if client.recv(65535) != data:
                 raise AssertionError(f"UDP of {size} bytes came back as other bytes")
+
+
+def tos_received(source_ns, target_ns, address, tos, family=4, port=5003):
+    """The TOS or traffic class with which a datagram sent with `tos` comes."""
+    level, send, receive = ((socket.IPPROTO_IP, socket.IP_TOS, IP_RECVTOS) if family == 4 else
+                            (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, socket.IPV6_RECVTCLASS))
+    server = labs.make_socket(target_ns, FAMILIES[family], socket.SOCK_DGRAM, timeout=3)
+    client = labs.make_socket(source_ns, FAMILIES[family], socket.SOCK_DGRAM)
+    with server, client:
+        server.setsockopt(level, receive, 1)
+        server.bind((address, port))
+        client.setsockopt(level, send, tos)
+        client.sendto(b"marked", (address, port))
+        _, control, _, _ = server.recvmsg(100, 100)
+        return control[0][2][0]
 
 
 class Pings:
