@@ -6,12 +6,19 @@ mount -t devtmpfs devtmpfs /dev 2>/dev/null
 mkdir -p /dev/shm /dev/pts /dev/net
 mknod /dev/net/tun c 10 200 # opening it loads the module
 mount -t devpts devpts /dev/pts
-for place in /tmp /run /dev/shm /var/log /var/tmp /mnt; do mount -t tmpfs tmpfs "$place"; done
+mount -t tmpfs tmpfs /mnt
+mkdir -p /mnt/root /mnt/out
+mount --bind / /mnt/root
+mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=262144 out /mnt/out
+for place in /tmp /run /dev/shm /var/log /var/tmp; do mount -t tmpfs tmpfs "$place"; done
+# What the command needs may stand in a place that is fresh now.
+while read -r kept; do
+  [[ -e $kept ]] || { mkdir -p "$kept" && mount --bind "/mnt/root$kept" "$kept"; }
+done </mnt/out/.kept
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
-mkdir -p /run/lock /run/netns /mnt/out
-mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=262144 out /mnt/out
+mkdir -p /run/lock /run/netns
 guest=$(sed -n 's/.*leman\.guest=\([^ ]*\).*/\1/p' /proc/cmdline)
 
 # Modules that the kernel asks for by itself come from the guest kernel's tree.
