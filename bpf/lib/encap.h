@@ -345,7 +345,11 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_net *net, _
 	in_front = !frame_is_ip(f);
 	hash = flow_hash(skb, f);
 	slot = way->slot;
-	if (skb->gso_size && (in_front || (way->flags & LM_WAY_F_CSUM)))
+	/*
+	 * Datagrams that a program sent as one (UDP_SEGMENT) do not survive decapsulation: the
+	 * receiving kernel still takes them for a tunnel's and drops them when it cuts.
+	 */
+	if (skb->gso_size && (in_front || (way->flags & LM_WAY_F_CSUM) || frame_is_udp(f)))
 		return segment_first(skb, cfg, vni);
 
 	ret = frame_strip_tags(skb, f);

@@ -47,6 +47,13 @@ static __always_inline int frame_is_ip(const struct frame *f)
 	return f->proto == bpf_htons(ETH_P_IP) || f->proto == bpf_htons(ETH_P_IPV6);
 }
 
+static __always_inline int frame_is_udp(const struct frame *f)
+{
+	if (f->proto == bpf_htons(ETH_P_IP))
+		return f->ip4.protocol == IPPROTO_UDP;
+	return f->proto == bpf_htons(ETH_P_IPV6) && f->ip6.nexthdr == IPPROTO_UDP;
+}
+
 static __always_inline __u8 ip6_traffic_class(const struct ip6_header *ip6)
 {
 	return (__u8)(bpf_ntohl(ip6->ver_tc_label) >> 20);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """TCP, UDP and ping with every offload on, every offload off, and with segmentation in software on
 the underlay; over IPv4 and IPv6, with outer UDP checksums required and zero."""
+import socket
 import unittest
 
 import lab as labs
@@ -53,6 +54,25 @@ class Offloads:
         else:
             self.assertEqual(events["gso_out"], 0)
             self.assertGreater(events["csum_verified"], 0)
+
+    def test_datagrams_sent_as_one(self):
+        """UDP_SEGMENT, as QUIC uses it: each datagram of an aggregate arrives."""
+        segment = 103  # linux/udp.h
+        for family in (4, 6):
+            for size in (900, 2000, 9500):
+                with self.subTest(inner=family, size=size):
+                    address = (self.lab.address("vm-2", family), 6000)
+                    receiver = labs.make_socket(self.lab.netns("vm-2"), traffic.FAMILIES[family],
+                                                socket.SOCK_DGRAM)
+                    sender = labs.make_socket(self.lab.netns("vm-1"), traffic.FAMILIES[family],
+                                              socket.SOCK_DGRAM)
+                    with receiver, sender:
+                        receiver.bind(address)
+                        sender.setsockopt(socket.IPPROTO_UDP, segment, 1000)
+                        data = traffic.make_bytes(size, 7)
+                        sender.sendto(data, address)
+                        parts = [data[at:at + 1000] for at in range(0, size, 1000)]
+                        self.assertEqual([receiver.recv(65535) for _ in parts], parts)
 
     def test_all_off(self):
         self.lab.set_offloads(False)
