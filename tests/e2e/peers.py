@@ -4,6 +4,8 @@ host-b's agent, with vm-2 on a bridge behind.
 Whatever the peer, the same must work (`Cases`). A peer is told what to send and what to take
 (checksums, options) in its own words, so that the peer and not this file judges Leman's packets.
 All of a program's tests share one lab: bringing it up takes longer than what they do in it.
+
+  peers.py CAPTURE...   reads what the tests kept of the wire (check_decoders)
 """
 import collections
 import contextlib
@@ -488,7 +490,7 @@ def check_decoders(test, frames):
         with open(path, "wb") as file:
             wire.write_pcap(file, frames)
         if "OUT" not in os.environ:
-            test.assertEqual(decoders.faults(path)[1][:5], [])
+            test.assertEqual(decoders.faults(path, PEER.values())[1][:5], [])
 
 
 def share_lab(tag, offloads=True):
@@ -504,3 +506,18 @@ def share_peer(make):
     unittest.addModuleCleanup(peer.close)
     peer.open()
     return peer
+
+
+def main(captures):
+    bad = 0
+    for capture in captures:
+        packets, sentences = decoders.faults(capture, PEER.values())
+        for sentence in sentences[:5]:
+            print(f"{capture}: {sentence}")
+        bad += bool(sentences) or packets == 0
+        print(f"{capture}: {packets} packets, {len(sentences)} disagreements")
+    return 1 if bad or not captures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -79,7 +79,7 @@ def outside(name):
             check=False, env=environment).returncode
         captures = sorted(pathlib.Path(out).glob("*.pcap"))
         if captures:  # of tunnels with other endpoints, for decoders that would be slow in there
-            status = subprocess.run([sys.executable, "-B", TESTS / "e2e/decoders.py", *captures],
+            status = subprocess.run([sys.executable, "-B", TESTS / "e2e/peers.py", *captures],
                                     check=False, env=environment).returncode or status
         return status
 
