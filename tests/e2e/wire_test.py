@@ -45,8 +45,10 @@ class Wire:
         self.assertEqual({row[0] for row in rows}, {"0x002711"})
         self.assertEqual({row[1] for row in rows}, {"0xfff0"})
         warn = 0x600000  # of Wireshark's expert levels: warning and error
+        # That TCP heard something twice is no matter of the packets' form either.
         bad = [row for row in rows
-               if any(int(level) >= warn for level in row[3].split(",") if level)]
+               if sum(int(level) >= warn for level in row[3].split(",") if level)
+               > row[4].count("D-SACK Sequence")]
         self.assertEqual(bad, [])
         outer = {row[2].split(",")[0] for row in rows}
         self.assertEqual(outer, {"1"} if self.required() else {"3"})  # good, or not present
