@@ -38,7 +38,7 @@ constexpr Row kDecapsulation[] = {
     {"E-4.2-16", kCe, kCe, kCe, kNone},
 };
 
-// E-4.2-01 to E-4.2-16, E-4.2-17, E-4.2-19.
+// E-4.2-01..16, E-4.2-17, E-4.2-19.
 TEST(Ecn, DecapsulatesAllSixteenCombinations) {
   for (const Row& row : kDecapsulation) {
     const EcnDecision decision = DecapsulateEcn(row.inner, row.outer);
@@ -57,7 +57,7 @@ TEST(Ecn, NormalModeCopiesAtEncapsulation) {
   }
 }
 
-// E-4.1-03, E9601-4-02.
+// E-4.1-03
 TEST(Ecn, CompatibilityModeSendsNotEct) {
   for (const Ecn inner : {kNotEct, kEct0, kEct1, kCe}) {
     EXPECT_EQ(EncapsulateEcn(inner, EcnMode::kCompatibility), kNotEct);

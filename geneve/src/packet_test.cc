@@ -275,7 +275,6 @@ TEST(Packet, OuterLengthFaults) {
   EXPECT_EQ(Outcome(Received(six)), "DROP OUTER_LEN");
 }
 
-// G-4.4.1-06, G-8200-01: fragments and extension headers are never misparsed.
 TEST(Packet, FragmentsOfOthersAreLeftAlone) {
   std::vector<uint8_t> frame = Frame("F01");
   StoreBe16(&frame[36], 6082);
@@ -285,6 +284,7 @@ TEST(Packet, FragmentsOfOthersAreLeftAlone) {
   EXPECT_EQ(Outcome(Received(frame)), "NOT_GENEVE");
 }
 
+// G-8200-01: extension headers are never misparsed.
 TEST(Packet, ExtensionHeadersAreWalkedByTheirLength) {
   std::vector<uint8_t> frame = Frame("I10");
   frame[55] = 200;  // longer than the packet
@@ -341,7 +341,7 @@ TEST(Packet, InnerGeneveIsPayload) {
   EXPECT_EQ(d.inner_destination_port, 6081);
 }
 
-// G-4.7-02: inner tags are shown as sent.
+// Inner tags are shown as sent.
 TEST(Packet, ReadsInnerAndOuterTags) {
   const Dissection inner = Received(Frame("B16"));
   ASSERT_EQ(inner.inner_ethernet.tag_count, 2);
@@ -355,7 +355,7 @@ TEST(Packet, ReadsInnerAndOuterTags) {
   EXPECT_EQ(Received(Frame("I02")).ip.flow_label, 0x0D431u);
 }
 
-// G-3.4-29: the VNI decides alone; the same bytes in another VNI are another network.
+// The VNI decides alone; the same bytes in another VNI are another network.
 TEST(Packet, EachFrameBelongsToItsOwnVni) {
   Endpoint endpoint;
   endpoint.vnis().push_back({*Vni::From(0xFFFFFF), Service::kL2});

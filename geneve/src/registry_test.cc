@@ -26,7 +26,7 @@ TEST(Registry, NamesClassOwners) {
   EXPECT_EQ(OptionClassName(0x0170), "7Generation");
 }
 
-// G-7-01, G-7-02: the three ranges.
+// The three ranges.
 TEST(Registry, NamesRanges) {
   EXPECT_EQ(OptionClassName(0x0000), "IETF");
   EXPECT_EQ(OptionClassName(0x00FF), "IETF");
@@ -95,25 +95,30 @@ std::vector<std::string> Lines(const std::string& id) {
 
 using StringList = std::vector<std::string>;
 
-// G-3.5.1-14: the published layouts read as their owners mean them.
+// The published layouts read as their owners mean them.
+
+// G-3.5.1-14
 TEST(Registry, PrintsOvn) {
   EXPECT_EQ(Lines("W01"), StringList{"ovn 0x0102/0x80 critical: ingress port 5 egress port 7"});
   EXPECT_EQ(Lines("W02"),
             StringList{"ovn 0x0102/0x80 critical: ingress port 5 egress group 32769"});
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsAws) {
   EXPECT_EQ(Lines("W03"), (StringList{"aws-gwlbe 0x0108/0x01: endpoint 0x0123456789abcdef",
                                       "aws-attachment 0x0108/0x02: attachment 0x1122334455667788",
                                       "aws-flow 0x0108/0x03: flow cookie 0xc0011e55"}));
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsCilium) {
   EXPECT_EQ(Lines("W04"), StringList{"cilium-dsr 0x014b/0x81 critical: service 10.96.0.10:80"});
   EXPECT_EQ(Lines("W06"),
             StringList{"cilium-dsr 0x014b/0x81 critical: service [fd00:10:96::a]:443"});
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsInt) {
   EXPECT_EQ(Lines("W07"),
             StringList{"int-md 0x0103/0x01: version 2 discard 0 hops-exceeded 0 mtu-exceeded 0 hop "
@@ -122,11 +127,13 @@ TEST(Registry, PrintsInt) {
                        "000000030000010000000002000001010000000100000102"});
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsIntMx) {
   EXPECT_EQ(Lines("W09"), StringList{"int-mx 0x0103/0x03: version 2 discard 0 instructions 0x9000 "
                                      "domain 0 ds-instructions 0x0000 ds-flags 0x0000"});
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsGoogle) {
   EXPECT_EQ(Lines("W10"),
             (StringList{"google-network 0x0132/0x01: network 11259375 egress",
@@ -134,18 +141,21 @@ TEST(Registry, PrintsGoogle) {
                         "google-profile 0x0132/0x03: profile 4711"}));
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsCPacket) {
   EXPECT_EQ(Lines("W11"),
             StringList{"cpacket 0x0164/0x00: sequence 77 original bytes 1514 version 1 seconds "
                        "4294967298 nanoseconds 123456789 fraction 9 device 3 port 4"});
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsOxide) {
   EXPECT_EQ(Lines("W12"), (StringList{"oxide-external 0x0129/0x00: from outside the rack",
                                       "oxide-multicast 0x0129/0x01: replication underlay",
                                       "oxide-mss 0x0129/0x02: mss 1460"}));
 }
 
+// G-3.5.1-14
 TEST(Registry, PrintsLinuxGroHint) {
   EXPECT_EQ(Lines("W13"), StringList{"linux-gro 0x0100/0x01: inner ipv4 nested ipv6 network offset "
                                      "14 transport offset 54 header bytes 62"});

@@ -1,4 +1,4 @@
-// G-6-06: hostile bytes. Built with AddressSanitizer these tests also show that nothing is read
+// Hostile bytes. Built with AddressSanitizer these tests also show that nothing is read
 // outside the frame, which is why each case is its own heap block of exactly the right size.
 
 #include <gtest/gtest.h>
@@ -48,7 +48,7 @@ Dissection RunExact(const std::vector<uint8_t>& bytes, const EndpointProfile& pr
   return d;
 }
 
-// Every cut of every packet: no cut frame is accepted unless only padding was lost.
+// G-6-06: every cut of every packet. No cut frame is accepted unless only padding was lost.
 TEST(Robustness, EveryTruncationOfEveryPacket) {
   for (const TestVector& vector : AllVectors()) {
     const Endpoint endpoint(vector);
@@ -68,7 +68,8 @@ TEST(Robustness, EveryTruncationOfEveryPacket) {
   }
 }
 
-// Every single-bit fault of every packet, seen by an endpoint that takes much and by a tool.
+// G-6-06: every single-bit fault of every packet, seen by an endpoint that takes much and by a
+// tool.
 TEST(Robustness, EveryBitFlipOfEveryPacket) {
   for (const TestVector& vector : AllVectors()) {
     const Endpoint endpoint(vector);
@@ -85,7 +86,7 @@ TEST(Robustness, EveryBitFlipOfEveryPacket) {
   }
 }
 
-// A flipped bit under a checksum never gets through: IPv4 header and UDP datagram of B02.
+// G-3.3-15: a flipped bit under a checksum never gets through: IPv4 header and UDP datagram of B02.
 TEST(Robustness, ChecksummedBitsAreProtected) {
   const TestVector& vector = testing::VectorById("B02");
   const Endpoint endpoint(vector);
@@ -97,7 +98,8 @@ TEST(Robustness, ChecksummedBitsAreProtected) {
   }
 }
 
-// Random options areas behind a good header: accepted exactly when the lengths add up.
+// G-6-06, G-3.5-12: random options areas behind a good header: accepted exactly when the lengths
+// add up.
 TEST(Robustness, RandomOptionAreas) {
   std::minstd_rand random(8926);
   for (int round = 0; round < 20000; ++round) {

@@ -45,8 +45,9 @@ constexpr auto kName = [](const auto& param) { return param.param.id; };
 
 class PacketVectors : public ::testing::TestWithParam<TestVector> {};
 
-// K-01, and every row that names a packet as its test: the verdict is the one in the file.
-// G-3.4-06, G-3.3-11: where the inner frame lies; G-4.4.2-01: how it is changed on delivery.
+// K-01: the verdict is the one in the file. G-3.4-06, G-3.3-11: where the inner frame lies;
+// G-4.4.2-01: how it is changed on delivery; G-3.4-23: IP in networks of IP (B11, B12);
+// G-4.4.3-01: a group address outside (B18).
 TEST_P(PacketVectors, HasItsVerdict) {
   const TestVector& vector = GetParam();
   const Endpoint endpoint(vector);

@@ -28,6 +28,7 @@ class BumTest(unittest.TestCase):
         cls.addClassCleanup(cls.lab.down)
 
     def test_broadcast_reaches_each_machine_of_the_network_once(self):
+        """Proves: G-4.4.3-03, G-4.4.3-04, G-6.2-02"""
         ears = {name: wire.Ear(self.lab.netns(name)) for name in self.lab.machines}
         frame = wire.ethernet(wire.BROADCAST, self.lab.mac("blue-1"), ETHERTYPE, b"to all" * 20)
         last = wire.ethernet(wire.BROADCAST, self.lab.mac("blue-1"), ETHERTYPE, b"the last" * 20)
@@ -57,6 +58,7 @@ class BumTest(unittest.TestCase):
                         self.assertEqual(traffic.ping_summary(done.stdout), (1, 1, 0, 0))
 
     def test_same_host_stays_on_the_host(self):
+        """Proves: N-8014-01"""
         with wire.Ear(self.lab.netns("host-a"), outgoing=True) as ear:
             for family in (4, 6):
                 traffic.tcp_both_ways(self.lab.netns("blue-1"), self.lab.netns("blue-4"),

@@ -20,7 +20,10 @@ class InteropTest(unittest.TestCase):
         return wire.ForeignVtep(self.lab.hosts["host-b"], "192.168.1.101", "192.168.1.102")
 
     def test_a_foreign_machine_is_learned_and_answered(self):
-        """ARP request in, ARP reply out to the VTEP that was learned; then a ping both ways."""
+        """ARP request in, ARP reply out to the VTEP that was learned; then a ping both ways.
+
+        Proves: G-3.3-07, G-3.5-16, G-7-02
+        """
         with self.foreign() as vtep:
             vtep.send(wire.geneve(10001, wire.arp_request(FOREIGN, "10.0.1.77", "10.0.1.10")))
             vni, options, frame = vtep.receive(lambda _, __, inner: inner[12:14] == b"\x08\x06"

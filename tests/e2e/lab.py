@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 import unittest
+import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LEMAN_BUILD", ROOT / "build/release"))
@@ -490,6 +491,56 @@ def prepare(*tools):
     signal.signal(signal.SIGTERM, _on_sigterm)
 
 
+class RecordedResult(unittest.TextTestResult):
+    """Remembers what each test came to, for record()."""
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.outcomes = {}  # "Class.test" → passed, skipped, failure
+
+    def _note(self, test, outcome):
+        self.outcomes[".".join(test.id().split(".")[-2:])] = outcome
+
+    def startTest(self, test):
+        super().startTest(test)
+        self._note(test, "passed")
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._note(test, "skipped")
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._note(test, "failure")
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._note(test, "failure")
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._note(test, "failure")
+
+
+def record(outcomes):
+    """Writes the outcomes in JUnit's form to where ctest's environment says, if it does."""
+    directory = os.environ.get("LEMAN_TEST_CASES")
+    if not directory:
+        return
+    program = pathlib.Path(sys.argv[0]).stem
+    suite = xml.Element("testsuite", name=program)
+    for name, outcome in outcomes.items():
+        test_class, _, test = name.rpartition(".")
+        case = xml.SubElement(suite, "testcase", name=test, classname=f"{program}.{test_class}")
+        if outcome != "passed":
+            xml.SubElement(case, outcome)
+    xml.ElementTree(suite).write(pathlib.Path(directory) / f"{program}.xml")
+
+
 def main(*tools):
     prepare(*tools)
-    unittest.main(module="__main__", verbosity=2)
+    runner = unittest.TextTestRunner(verbosity=2, resultclass=RecordedResult)
+    result = unittest.main(module="__main__", testRunner=runner, exit=False).result
+    record(result.outcomes)
+    sys.exit(not result.wasSuccessful())

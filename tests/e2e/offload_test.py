@@ -46,6 +46,7 @@ class Offloads:
         return total
 
     def test_all_on(self):
+        """Proves: G-2.2.1-05, K-03, K-05"""
         events = self.events_of_traffic()
         if self.expect_zero():  # aggregates cross the tunnel whole: that is what makes it fast
             self.assertGreater(events["gso_out"], 0)
@@ -94,6 +95,7 @@ class Offloads:
         return self.checksum == "zero" or (self.checksum is None and self.family == 4)
 
     def test_checksum_is_as_set(self):
+        """Proves: G-4.3-01, G-4.3.1-02"""
         wanted = "zero" if self.expect_zero() else "required"
         for host in self.lab.hosts.values():
             self.assertEqual([peer["udp_checksum"] for peer in host.ask("peers")], [wanted])

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Packets larger than the network's MTU: the sender is told the right one, and TCP gets through."""
 import errno
+import json
 import re
 import socket
 import unittest
+
+import yaml
 
 import lab as labs
 import traffic
@@ -33,8 +36,27 @@ class PathMtu:
             self.lab.run(machine, "ip", "-6", "route", "flush", "cache")
 
     def test_network_mtu_is_what_fits(self):
+        """Proves: U-3.2-01, U-3.2-02"""
         for host in self.lab.hosts.values():
             self.assertEqual({row["mtu"] for row in host.ask("networks")}, {self.mtu})
+
+    def test_network_mtu_leaves_room_for_its_options(self):
+        """Of OVN, of AWS, and as many as there can be.
+
+        Proves: G-4.4.1-04, U-3.2-02
+        """
+        host = self.lab.hosts["host-a"]
+        before = host.state_path.read_text()
+        self.addCleanup(host.apply, before)
+        for sizes in ([4], [8, 8, 4], [124, 120]):
+            with self.subTest(options=sizes):
+                state = yaml.safe_load(before)
+                for network in state["networks"]:
+                    network["options"] = [{"class": 0xFFF0, "type": kind, "data": "00" * size}
+                                          for kind, size in enumerate(sizes)]
+                host.apply(json.dumps(state))
+                self.assertEqual({row["mtu"] for row in host.ask("networks")},
+                                 {self.mtu - sum(4 + size for size in sizes)})
 
     def test_ping_that_fits_gets_through(self):
         for family, headers in ((4, 28), (6, 48)):
@@ -43,6 +65,7 @@ class PathMtu:
             self.assertEqual(traffic.ping_summary(done.stdout), (1, 1, 0, 0))
 
     def test_ping_one_byte_too_big_is_answered_with_the_mtu(self):
+        """Proves: G-4.4.1-02, G-4.4.1-03, U-3.2-01"""
         for family, headers in ((4, 28), (6, 48)):
             with self.subTest(inner=family):
                 done = traffic.ping(self.lab, "vm-1", self.lab.address("vm-2", family), "-M", "do",

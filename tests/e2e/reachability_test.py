@@ -49,7 +49,10 @@ class Matrix:
                                   range(1, largest + 1), family=family)
 
     def test_other_network_hears_nothing(self):
-        """vm-3 has MAC and addresses of vm-2 in another network on the same host."""
+        """vm-3 has MAC and addresses of vm-2 in another network on the same host.
+
+        Proves: G-3.4-29, G-6.2-02
+        """
         ear = self.lab.socket("vm-3", socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         with ear:
             ear.bind(("eth0", 3))
@@ -94,6 +97,7 @@ class OverIpv4WithOptions(Matrix, unittest.TestCase):
     options = FULL_OPTIONS
 
     def test_options_were_on_the_wire(self):
+        """Proves: N-9638-03"""
         self.assertEqual(self.lab.hosts["host-b"].ask("networks")[0]["options_bytes"], 252)
         traffic.ping(self.lab, "vm-1", self.lab.address("vm-2", 4))
         kinds = {(row["option_class"], row["type"])

@@ -34,10 +34,14 @@ FAULTS = [
     ("[10.0.1.11]", "[10.0.1.300]", 11, "networks[0].remotes[0].addresses", "10.0.1.300"),
     ("vtep: 192.168.1.102", "vtep: 192.168.1.101", 11, "networks[0].remotes[0].vtep", ""),
     ("vtep: 192.168.1.102", 'vtep: "fd00::1"', 11, "networks[0].remotes[0].vtep", ""),
+    ("vtep: 192.168.1.102", 'vtep: "fe80::1"', 11, "networks[0].remotes[0].vtep", "link-local"),
     ("  device: eth0", "  device: eth0\n  colour: green", 4, "underlay.colour", ""),
+    ("  device: eth0", "  device: eth0\n  ttl: 0", 4, "underlay.ttl", "255"),
     ("  device: eth0\n", "", 3, "underlay.device", ""),
     ("    vni: 10001\n", "    vni: 10001\n    vni: 10002\n", 8, "networks[0].vni", ""),
     ("    vni: 10001\n", "    vni: 10001\n    dscp: 64\n", 8, "networks[0].dscp", "63"),
+    ("    vni: 10001\n", "    vni: 10001\n    options: [{ class: 0xFFF0, type: 1, data: \"0a0b0c0d0e\" }]\n",
+     8, "networks[0].options[0].data", "4"),
     ("    vni: 10001\n", "    vni: 10001\n    learning: maybe\n", 8, "networks[0].learning", "true"),
 ]
 
@@ -63,6 +67,7 @@ class StateFileTest(unittest.TestCase):
             f"a problem with {text!r}")
 
     def test_each_fault_is_told_with_file_line_and_key_and_changes_nothing(self):
+        """Proves: G-3.4-27, G-3.5-11, G-4291-01, T-2003-06"""
         before, revision = self.maps(), self.host.status()["revision"]
         for old, new, line, key, words in FAULTS:
             with self.subTest(key=key, new=new):

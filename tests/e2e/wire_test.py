@@ -29,6 +29,7 @@ class Wire:
         return wire.Ear(self.lab.netns("host-b"))
 
     def test_tshark_finds_nothing_to_warn_about(self):
+        """Proves: G-3.1-06, G-3.2-01, G-3.3-12, G-3.3-13, G-4.3.1-01, Z-4-02"""
         with self.ear() as ear:
             for family in (4, 6):
                 address = self.lab.address("vm-2", family)
@@ -44,8 +45,10 @@ class Wire:
         self.assertEqual({row[0] for row in rows}, {"0x002711"})
         self.assertEqual({row[1] for row in rows}, {"0xfff0"})
         warn = 0x600000  # of Wireshark's expert levels: warning and error
+        # That TCP heard something twice is no matter of the packets' form either.
         bad = [row for row in rows
-               if any(int(level) >= warn for level in row[3].split(",") if level)]
+               if sum(int(level) >= warn for level in row[3].split(",") if level)
+               > row[4].count("D-SACK Sequence")]
         self.assertEqual(bad, [])
         outer = {row[2].split(",")[0] for row in rows}
         self.assertEqual(outer, {"1"} if self.required() else {"3"})  # good, or not present
@@ -54,6 +57,10 @@ class Wire:
         return self.checksum == "required" or (self.checksum is None and self.family == 6)
 
     def test_dscp_and_ecn_are_copied_to_the_outer_header(self):
+        """ECN and, because it was asked for, DSCP; the TTL is the default.
+
+        Proves: E-4.1-01, E-4.3-01, G-4.4.2-06, T-2003-06
+        """
         for family, option in ((4, (socket.IPPROTO_IP, socket.IP_TOS)),
                                (6, (socket.IPPROTO_IPV6, socket.IPV6_TCLASS))):
             for tos in (0x00, 0x02, 0x01, 0xB8, 0xBA):  # EF with and without ECT
@@ -63,11 +70,13 @@ class Wire:
                     client.sendto(b"marked", (self.lab.address("vm-2", family), 7777))
                     frame = ear.wait(lambda got: got.endswith(b"marked"), "the packet")
                     if self.family == 4:
-                        self.assertEqual(frame[15], tos)
+                        self.assertEqual((frame[15], frame[22]), (tos, 64))
                     else:
+                        self.assertEqual(frame[21], 64)
                         self.assertEqual((frame[14] << 4 | frame[15] >> 4) & 0xFF, tos)
 
     def test_source_port_is_the_flow_s_and_in_range(self):
+        """Proves: G-3.3-01, U-5.1.1-01"""
         ports = set()
         with self.ear() as ear:
             for port in range(8000, 8020):
@@ -85,6 +94,7 @@ class Wire:
         self.assertGreater(len(ports), 5)
 
     def test_frames_that_are_not_ip_arrive_as_they_are(self):
+        """Proves: G-3.1-09, G-4.7-02, G-4.7-03"""
         head = (self.lab.mac("vm-2"), self.lab.mac("vm-1"))
         packet = wire.ipv4("10.0.1.10", "10.0.1.11", 17, wire.udp(1, 5555, b"tagged " * 8))
         frames = {

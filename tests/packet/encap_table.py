@@ -16,7 +16,6 @@ def ip6(**fields):
     return IPv6(src=A6, dst=R6, **fields)
 
 
-# G-3.1-05: all pairs of outer and inner family. G-3.4-35: lengths of the options area.
 INNER = {
     "ip4_icmp": to_remote(ip4() / ICMP(id=0x1234, seq=1) / DATA),
     "ip4_tcp": to_remote(ip4() / TCP(sport=1234, dport=80, seq=1) / Raw(b"x" * 101)),
@@ -43,6 +42,27 @@ OPTIONS = {
 }
 assert len(OPTIONS["full"]) == 252
 
+
+def rows(inner_name, v6, option_name, checksum):
+    """What the tunnel packet around an inner frame shows, all of whose bytes are compared."""
+    yield "G-3.1-02 G-3.3-10 G-3.4-01 G-3.4-14 G-3.4-20 G-3.4-22 G-3.4-26 G-3.4-31 N-9638-02"
+    yield "G-3.2-01" if v6 else "G-3.1-06"
+    if option_name == "none":
+        yield "G-3.4-19 G-3.5.1-13"
+    else:
+        yield "G-3.4-04 G-3.4-05 G-3.4-19 G-3.5-01 G-3.5-08 G-3.5-10 G-4.5.1-01 G-6-07"
+    if not v6:
+        yield "G-3.3-12" if checksum else "G-3.3-17"
+    if inner_name in ("ip4_minimal", "ip6_minimal"):
+        yield "G-3.1-05"
+    if inner_name == "ip4_tcp":  # 101 bytes of data
+        yield "G-3.1-04"
+    if inner_name == "llc_802_3":
+        yield "G-3.1-09"
+    if "vlan" in inner_name or "qinq" in inner_name:
+        yield "G-4.7-02"
+
+
 for inner_name, frame in INNER.items():
     for v6 in (False, True):
         for option_name, options in OPTIONS.items():
@@ -52,14 +72,12 @@ for inner_name, frame in INNER.items():
                 config = {"options": options.hex(), "checksum": checksum}
                 # Frames that are not IP pass the kernel a second time, as port_rx's own redirect.
                 encap(table, name, frame, v6=v6, config=config,
-                      ids="G-3.1-02 G-3.1-05 G-3.1-06 G-3.2-01 G-3.3-10 G-3.3-12 G-3.3-17 G-3.4-01 "
-                          "G-3.4-04 G-3.4-14 G-3.4-20 G-3.4-22 G-3.4-31 G-3.5-08 G-4.7-02 "
-                          "T-8014-01 G-4.3.1-01")
+                      ids=" ".join(rows(inner_name, v6, option_name, checksum)))
 
-# G-3.4-19, G-3.5-04: the C bit says that one option is critical.
+# The C bit says that one option is critical.
 encap(table, "critical_option_sets_c", INNER["ip4_icmp"], ids="G-3.4-19 G-3.5-04",
       config={"options": "ff008101deadbeef", "options_critical": True})
-encap(table, "critical_option_behind_another_sets_c", INNER["ip4_icmp"], ids="G-3.4-19",
+encap(table, "critical_option_behind_another_sets_c", INNER["ip4_icmp"], ids="G-3.4-19 G-3.5-04",
       config={"options": "ff00010000000000ff008100", "options_critical": True})
 
 # The UDP checksum over inner transports whose own checksum is still to be filled in by a device:
@@ -90,7 +108,7 @@ for v6 in (False, True):
                 l4 = outer + 14 + l3
                 encap(table, "pending_%s_%s_%d_in_ip%d" % (family, proto_name, len(data),
                                                            6 if v6 else 4), frame, v6=v6,
-                      config={"checksum": True}, ids="G-3.3-12 G-4.6-05 G-3.1-04",
+                      config={"checksum": True}, ids="K-06" if v6 else "K-06 G-3.3-12",
                       fill=[l4, l4 + field])
     # Behind IPv6 extension headers too.
     for name, extra in (("hop_by_hop", IPv6ExtHdrHopByHop()), ("destination", IPv6ExtHdrDestOpt()),
@@ -99,8 +117,8 @@ for v6 in (False, True):
         frame = to_remote(ip6() / extra / pending / Raw(b"odd bytes"))
         l4 = outer + 14 + 40 + len(extra)
         encap(table, "pending_behind_%s_in_ip%d" % (name, 6 if v6 else 4), frame, v6=v6,
-              config={"checksum": True}, ids="G-3.3-12", fill=[l4, l4 + 6])
-    # A finished checksum, also one that says "none", is data like any other. G-3.3-12
+              config={"checksum": True}, ids="K-06", fill=[l4, l4 + 6])
+    # A finished checksum, also one that says "none", is data like any other.
     for name, packet in (
             ("udp_no_checksum", ip4() / UDP(sport=1, dport=2, chksum=0) / b"data"),
             ("udp_wrong_checksum", ip4() / UDP(sport=1, dport=2, chksum=0x1234) / b"data"),
@@ -114,9 +132,24 @@ for v6 in (False, True):
             ("large", ip4() / UDP(sport=1, dport=2) / Raw(bytes(range(256)) * 5))):
         frame = to_remote(packet)
         encap(table, "final_%s_in_ip%d" % (name, 6 if v6 else 4), frame, v6=v6,
-              config={"checksum": True}, ids="G-3.3-12 G-3.3-13 U-768-01")
+              config={"checksum": True}, ids="G-3.1-08" if name == "trailing_bytes" else "")
+    # A checksum that comes out as zero would say that there is none. The source port counts in it.
+    port = {"sport": 50000}
+    frame = zero_sum(to_remote(ip4() / UDP(sport=1, dport=2) / b"data"),
+                     lambda inner, v6=v6: outgoing(inner, v6=v6, sport=50000))
+    encap(table, "checksum_ffff_in_ip%d" % (6 if v6 else 4), frame, v6=v6, how=port,
+          config={"checksum": True, "sport": [50000, 50000]}, sport=[50000, 50000], ids="U-768-01")
+    assert Ether(bytes.fromhex(table.cases[-1]["out"]))[UDP].chksum == 0xffff
 
-# ECN: E-4.1-01, -03, -04, E-4.3-02, E9601-4-02. DSCP: G-4.4.2-05, -06, E9601-4-03.
+# How packets are made is a matter of the VTEP: two of them at the same time.
+MIXED = {"ways": {VTEP4: {"checksum": True, "ecn_compat": True}}}
+marked = to_remote(ip4(tos=2) / UDP(sport=1, dport=2) / DATA)
+encap(table, "mixed_vteps_one", marked, config=MIXED, checksum=True, how={"tos": 0},
+      ids="E-4.3-04 Z-4-03")
+encap(table, "mixed_vteps_other", marked, v6=True, config=MIXED, how={"tos": 2},
+      ids="E-4.3-04 Z-4-03")
+
+# ECN and DSCP.
 for v6 in (False, True):
     for ecn in range(4):
         for compat in (False, True):
@@ -128,39 +161,48 @@ for v6 in (False, True):
                 encap(table, "ecn%d_%s_%s_in_ip%d" % (ecn, family, "compat" if compat else "normal",
                                                       6 if v6 else 4), frame, v6=v6,
                       config={"ecn_compat": compat}, how={"tos": 0 if compat else ecn},
-                      ids="E-4.1-01 E-4.1-02 E-4.1-03 E-4.1-04 E-4.3-02 G-4.4.2-01")
-    for name, tos, config, outer_tos in (
-            ("pipe_default", 0x2a, {}, 0x02),  # X03
-            ("pipe_policy", 0xb8, {"dscp": 8}, 0x20),  # G-4.4.2-07
-            ("pipe_policy_max", 0x03, {"dscp": 63}, 0xff),
-            ("copy", 0xb8, {"dscp_copy": True}, 0xb8),
-            ("copy_compat", 0xbb, {"dscp_copy": True, "ecn_compat": True}, 0xb8),
-            ("fixed_normal", 0xbb, {}, 0x03)):
+                      ids="E-4.1-02 E-4.3-02 " + ("" if v6 else "E-4.1-04 ") + (
+                          "E-4.1-03 E9601-4-01 E9601-4-04" if compat else "E-4.1-01 G-4.4.2-01"))
+    for name, tos, config, outer_tos, ids in (
+            ("pipe_default", 0x2a, {}, 0x02, "G-4.4.2-05 D-4-01"),
+            ("pipe_policy", 0xb8, {"dscp": 8}, 0x20, "G-4.4.2-05 D-4-01"),
+            ("pipe_policy_max", 0x03, {"dscp": 63}, 0xff, "G-4.4.2-05 D-4-01"),
+            ("copy", 0xb8, {"dscp_copy": True}, 0xb8, "G-4.4.2-06"),
+            ("copy_compat", 0xbb, {"dscp_copy": True, "ecn_compat": True}, 0xb8,
+             "G-4.4.2-06 E9601-4-03"),
+            ("fixed_normal", 0xbb, {}, 0x03, "G-4.4.2-05 E9601-4-03")):
         for family in ("ip4", "ip6"):
             inner = ip6(tc=tos) if family == "ip6" else ip4(tos=tos)
             frame = to_remote(inner / UDP(sport=1, dport=2) / DATA)
             encap(table, "dscp_%s_%s_in_ip%d" % (name, family, 6 if v6 else 4), frame, v6=v6,
                   config=config, how={"tos": outer_tos},
-                  ids="G-4.4.2-05 G-4.4.2-06 G-4.4.2-07 E9601-4-03 D-4-01")
-    # No IP inside: ECN zero, DSCP by policy. E9601-4-02
+                  ids=ids)
+    # No IP inside: ECN zero, DSCP by policy.
     encap(table, "dscp_not_ip_in_ip%d" % (6 if v6 else 4), INNER["ethertype_88b5"], v6=v6,
           config={"dscp": 46}, how={"tos": 0xb8}, ids="E9601-4-02")
-    # T-8926-01: the outer TTL is ours, whatever the inner one.
+    # The outer TTL is ours, whatever the inner one.
     for inner_ttl in (1, 64, 255):
         for ttl in (1, 64, 255):
             inner = ip6(hlim=inner_ttl) if v6 else ip4(ttl=inner_ttl)
             encap(table, "ttl_%d_inner_%d_ip%d" % (ttl, inner_ttl, 6 if v6 else 4),
                   to_remote(inner / UDP(sport=1, dport=2)), v6=v6, config={"ttl": ttl},
-                  how={"ttl": ttl}, ids="T-8926-01 T-2003-06 T-8014-01 G-8200-02")
+                  how={"ttl": ttl}, ids="T-8926-01 T-8014-01" + (" G-8200-02" if v6 else ""))
 
-# CH-12: DF whatever the tenant's. Nothing of a tenant's own tunnel packet is special: G-6.2-03.
+# DF whatever the tenant's.
 for flags in ("", "DF"):
     encap(table, "df_always_%s" % (flags or "clear"), to_remote(ip4(flags=flags) / ICMP()),
-          ids="G-4.4.1-01 T-2003-07")
-encap(table, "tenant_geneve_is_payload", to_remote(
-    ip4() / UDP(sport=6081, dport=6081) / GENEVE(vni=VNI, proto=0x6558) / Ether(src=R, dst=A)),
-    ids="G-6.2-03 G-3.4-14", config={})
-# G-3.3-07, -08, -03: port and range as configured.
+          ids="T-2003-07" if flags else "")
+# Nothing of a tenant's own tunnel packet is special.
+for name, address in (("remote", R4), ("own_vtep", US4), ("vtep", VTEP4)):
+    encap(table, "tenant_geneve_to_%s" % name, to_remote(
+        IP(src=A4, dst=address, id=7) / UDP(sport=6081, dport=6081) / GENEVE(vni=VNI, proto=0x6558) /
+        Ether(src=R, dst=A)), ids="G-6.2-03 G-3.4-14")
+# Port and range as configured.
+frame = INNER["ip4_udp"]
+table.add("port_as_configured", "port", frame, "redirect", "forwarded",
+          out=outgoing(frame, dport=16081, sport=50000, checksum=False),
+          config={"udp_port": 16081, "sport": [50000, 50000]}, ids="G-3.3-08",
+          traffic=traffic(port_a_tx=len(frame), net_tx=len(frame), peer4_tx=len(frame)))
 encap(table, "source_port_one", INNER["ip4_udp"], config={"sport": [50000, 50000]},
       sport=[50000, 50000], ids="G-3.3-03")
 encap(table, "source_port_any", INNER["ip4_udp"], config={"sport": [1, 65535]}, sport=[1, 65535],

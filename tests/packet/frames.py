@@ -38,19 +38,33 @@ def final(packet):
 
 
 def tunnel(inner, vni=VNI, options=b"", critical=0, v6=False, tos=0, ttl=64, sport=54321,
-           checksum=True, src=None, dst=None, eth=None, dport=6081, **geneve):
-    """The tunnel packet around the bytes of `inner`."""
+           checksum=True, src=None, dst=None, eth=None, dport=6081, udp_bytes=None,
+           udp_payload_bytes=None, ident=0, **geneve):
+    """The tunnel packet around the bytes of `inner`; `udp_bytes`: what its UDP length field says;
+    `udp_payload_bytes`: the GENEVE message is cut to so many, the lengths outside it fit."""
     head = GENEVE(vni=vni, proto=geneve.pop("proto", 0x6558), optionlen=len(options) // 4,
                   critical=critical, **geneve)
-    udp = UDP(sport=sport, dport=dport)
+    udp = UDP(sport=sport, dport=dport, len=udp_bytes)
     if not checksum:
         udp.chksum = 0
     if v6:
         ip = IPv6(src=src or VTEP6, dst=dst or US6, tc=tos, hlim=ttl)
     else:
-        ip = IP(src=src or VTEP4, dst=dst or US4, tos=tos, ttl=ttl, flags="DF", id=0)
+        ip = IP(src=src or VTEP4, dst=dst or US4, tos=tos, ttl=ttl, flags="DF", id=ident)
     eth = eth or Ether(src=VTEP_MAC, dst=UNDERLAY_MAC)
-    return final(eth / ip / udp / Raw(bytes(head)[:8] + options + inner))
+    return final(eth / ip / udp / Raw((bytes(head)[:8] + options + inner)[:udp_payload_bytes]))
+
+
+def zero_sum(inner, make):
+    """`inner` with two bytes more, so that the UDP checksum of the tunnel packet `make(inner)`, which
+    must have one, comes out as zero."""
+    def checksum(data):
+        packet = Ether(make(data))
+        return packet[UDP].chksum
+
+    # Ones' complement sums: the checksum of the packet with zeros is what is missing.
+    data = inner + b"\0" * (len(inner) % 2)
+    return data + checksum(data + b"\0\0").to_bytes(2, "big")
 
 
 def outgoing(inner, **how):
@@ -75,7 +89,7 @@ def traffic(**counts):
     out = {}
     for key, value in counts.items():
         name, way = key.rsplit("_", 1)
-        name = names[name]
+        name = names.get(name, name)
         if way == "dropped":
             out[name + " dropped"] = value
         else:
@@ -134,7 +148,7 @@ def encap(table, name, frame, v6=False, inner=None, config=None, events=None, **
     config = dict(config or {})
     how = spec.pop("how", {})
     inner = bytes(inner if inner is not None else frame)
-    checksum = config.get("checksum", False)
+    checksum = spec.pop("checksum", config.get("checksum", False))
     if v6:
         config.setdefault("fdb", {R: VTEP6})
     options = bytes.fromhex(config.get("options", ""))

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "packet_case.h"
+#include "tunnel_packet.h"
 
 namespace leman::packet_test {
 namespace {
@@ -76,6 +77,19 @@ TEST_F(Learn, FindsTheWayBack) {
   EXPECT_EQ(moved["event flood_copies"], 0U);
 }
 
+// G-3.3-09, G-4.4.4-02: the way back goes to the tunnel's port, whatever port a packet came from,
+// and from a port of our own choice.
+TEST_F(Learn, TheWayBackHasItsOwnPorts) {
+  Configure({{"learning", true}, {"sport", {50000, 50000}}});
+  const Bytes arrived = FromHex(CaseByName("learn", "from_0_at_101").at("in").get<std::string>());
+  ASSERT_EQ(SourcePort(arrived), 54321);
+  (void)Arrive("from_0_at_101");
+  const Bytes answer = FromHex(CaseByName("learn", "to_0").at("in").get<std::string>());
+  const Bytes sent = RunHook(Hook::kPort, "port-a", answer).frame;
+  EXPECT_TRUE(IsTunnelPacket(sent)) << ToHex(sent);
+  EXPECT_EQ(SourcePort(sent), 50000);
+}
+
 // G-3.4-29
 TEST_F(Learn, NothingFromOneNetworkIsKnownInAnother) {
   (void)Arrive("from_0_at_101");
@@ -137,7 +151,7 @@ TEST_F(Learn, FramesKeepAMacYoung) {
   EXPECT_EQ(Learned().size(), 1U) << "its place in the network's limit was given back";
 }
 
-// G-6-03, Z-5-04: one network's frames cannot take more than its share.
+// G-6-04: one network's frames cannot take more than its share.
 TEST_F(Learn, StopsAtTheLimitOfTheNetwork) {
   SetLearnLimit(kLimit);
   for (int i = 0; i < 8; ++i) {
@@ -152,7 +166,7 @@ TEST_F(Learn, StopsAtTheLimitOfTheNetwork) {
   EXPECT_EQ(Learned().size(), std::size_t{kLimit});
 }
 
-// G-6-02
+// G-6-03, Z-5-04
 TEST_F(Learn, NothingFromWhatIsNotAccepted) {
   for (const char* name : {"stranger", "bad_checksum", "critical_option", "unknown_vni",
                            "congestion", "group_source"}) {

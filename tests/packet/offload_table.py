@@ -6,6 +6,7 @@ SEGMENT, SEGMENTS = 1300, 4
 PAYLOAD = bytes(range(256)) * 20
 LAST = 700
 PAYLOAD = PAYLOAD[:SEGMENT * (SEGMENTS - 1) + LAST]
+OPTIONS = bytes.fromhex("ff000101deadbeef" "ff000200")  # of every packet, in this order
 
 
 def pseudo_sum(src, dst, proto, length):
@@ -31,9 +32,13 @@ for family in (4, 6):
     segments = [tcp(family, PAYLOAD[i * SEGMENT:(i + 1) * SEGMENT], seq=1 + i * SEGMENT,
                     ident=100 + i) for i in range(SEGMENTS)]
     for v6 in (False, True):
+        # Linux numbers outer IPv4 packets that it cuts by itself, from 0 as in the aggregate.
+        cut = [sent(s, v6=v6, checksum=False, options=OPTIONS, **({} if v6 else {"ident": i}))
+               for i, s in enumerate(segments)]
         table.add("tcp%d_in_ip%d" % (family, 6 if v6 else 4), "port", aggregate, "redirect", "forwarded",
-                  out=sent(aggregate, v6=v6, checksum=False),
-                  segments=[sent(s, v6=v6).hex() for s in segments], v6=v6,
+                  out=sent(aggregate, v6=v6, checksum=False, options=OPTIONS),
+                  cut=[packet.hex() for packet in cut], network_options=OPTIONS.hex(),
+                  segments=[sent(s, v6=v6, options=OPTIONS).hex() for s in segments], v6=v6,
                   start=14 + (20 if family == 4 else 40), family=family,
                   local=[s.hex() for s in segments])
 table.write()

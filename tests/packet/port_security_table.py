@@ -48,7 +48,7 @@ def ip6(**fields):
     return IPv6(**fields)
 
 
-# MACs. G-3.1-11
+# MACs.
 allowed("own_mac_and_ip4", frame(ip4() / UDP()))
 refused("other_mac", frame(ip4() / UDP(), src=STRANGER), "port_mac")
 refused("other_mac_one_bit", frame(ip4() / UDP(), src="aa:bb:cc:dd:ee:10"), "port_mac")
@@ -161,7 +161,7 @@ FIVE = IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6Ext
 allowed("four_extension_headers", nd(ICMPv6ND_NA(tgt=A6) / TLLA(lladdr=A), extra=FIVE))
 refused("five_extension_headers", nd(IPv6ExtHdrDestOpt() / UDP(), extra=FIVE), "port_nd")
 
-# Link-local control frames stay on their link unless the network carries them. G-3.1-10
+# Link-local control frames stay on their link unless the network carries them.
 for last, name in ((0x00, "stp"), (0x02, "lacp"), (0x0e, "lldp"), (0x0f, "end")):
     control = final(Dot3(src=A, dst="01:80:c2:00:00:%02x" % last) /
                     LLC(dsap=0x42, ssap=0x42, ctrl=3) / Raw(bytes(40)))

@@ -27,7 +27,9 @@ model::LocalPort MakePort(const NetLab& lab, const std::string& name) {
   return port;
 }
 
-model::VtepWay MakeWay(const std::string& address, const json& wish) {
+// As wished for all VTEPs, or in "ways" for this one.
+model::VtepWay MakeWay(const std::string& address, const json& all) {
+  const json wish = all.value("ways", json::object()).value(address, all);
   return {.address = Address(address),
           .udp_checksum = wish.value("checksum", false),
           .accept_zero6 = wish.value("zero6", false),

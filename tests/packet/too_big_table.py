@@ -30,13 +30,14 @@ def packet_too_big(data, mtu):
                  Raw(data[14:14 + 1232]))
 
 
-def answered(name, data, mtu=MTU, **spec):
+def answered(name, data, mtu=MTU, ids="", **spec):
     make = packet_too_big if data[12:14] == b"\x86\xdd" else frag_needed
     size = len(data)
     segments = spec.get("gso_segs", 1)
     config = dict(spec.pop("config", {}), mtu=mtu)
     table.add(name, "port", data, "redirect", "forwarded", out=make(data, mtu), config=config,
-              events={"icmp_too_big": 1}, ids="G-4.4.1-02 G-4.4.1-03 P4-4-01",
+              events={"icmp_too_big": 1},
+              ids="G-4.4.1-02 G-4.4.1-03" + (" P4-4-01" if make is frag_needed else "") + ids,
               traffic=traffic(port_a_tx=(segments, size), net_tx=(segments, size)), **spec)
 
 
@@ -46,22 +47,23 @@ def dropped(name, data, **spec):
     port_drop(table, name, data, "too_big", counted=True, config=config, **spec)
 
 
-# At the MTU it passes, one byte more and it does not. PL-4821-01
+# At the MTU it passes, one byte more and it does not.
 for mtu in (576, 1280, 1450, 3000):
     for family, head, size in (("ip4", ip4(), 28), ("ip6", ip6(), 48)):
         fits = frame(head / UDP(sport=9, dport=9) / Raw(bytes(mtu - size)))
         over = frame(head / UDP(sport=9, dport=9) / Raw(bytes(mtu - size + 1)))
         encap(table, "fits_%s_%d" % (family, mtu), fits, config={"mtu": mtu}, ids="PL-4821-01")
-        answered("over_%s_%d" % (family, mtu), over, mtu=mtu)
-        # Without an answer, where the network says so. CH-13
-        dropped("silent_%s_%d" % (family, mtu), over, config={"mtu": mtu, "icmp": False})
+        answered("over_%s_%d" % (family, mtu), over, mtu=mtu, ids=" PL-4821-01")
+        # Without an answer, where the network says so.
+        dropped("silent_%s_%d" % (family, mtu), over, config={"mtu": mtu, "icmp": False},
+                ids="PL-4821-01")
         for tags, wrap in ((1, Dot1Q(vlan=5)), (2, Dot1AD(vlan=6) / Dot1Q(vlan=5))):
             payload = head / UDP(sport=9, dport=9) / Raw(bytes(mtu - size - 4 * tags))
             encap(table, "fits_%s_%d_%d_tags" % (family, mtu, tags), frame(wrap / payload),
                   config={"mtu": mtu}, ids="PL-4821-01")
             # No answer through tags: whose network is it?
             dropped("over_%s_%d_%d_tags" % (family, mtu, tags), frame(wrap / payload / Raw(b"+")),
-                    config={"mtu": mtu})
+                    config={"mtu": mtu}, ids="PL-4821-01")
 
 for name, packet in (("tcp", ip4() / TCP(sport=1, dport=2) / Raw(bytes(1500))),
                      ("odd", ip4() / UDP(sport=1, dport=2) / Raw(b"o" * 1501)),
@@ -73,7 +75,7 @@ for name, packet in (("tcp", ip4() / TCP(sport=1, dport=2) / Raw(bytes(1500))),
                      ("echo_reply", ip4() / ICMP(type=0) / Raw(bytes(1500))),
                      ("timestamp", ip4() / ICMP(type=13) / Raw(bytes(1500))),
                      ("proto_253", ip4(proto=253) / Raw(bytes(1500)))):
-    answered("ip4_" + name, frame(packet))
+    answered("ip4_" + name, frame(packet), ids=" G-4.4.1-08" if name == "df_clear" else "")
 for name, packet in (("tcp", ip6() / TCP(sport=1, dport=2) / Raw(bytes(1500))),
                      ("echo", ip6() / ICMPv6EchoRequest(data=bytes(1500))),
                      ("odd", ip6() / UDP(sport=1, dport=2) / Raw(b"o" * 1501))):
@@ -99,9 +101,11 @@ dropped("broadcast", frame(ip4() / UDP() / Raw(bytes(1500)), dst=BROADCAST))
 dropped("multicast6", frame(ip6() / UDP() / Raw(bytes(1500)), dst="33:33:00:00:00:01"))
 dropped("unknown_unicast", frame(ip4() / UDP() / Raw(bytes(1500)), dst="02:00:00:00:00:99"),
         config={"flood_unknown": True})
-# Frames that are not IP have no one to tell, but are held to the same size. PL-4821-01
-encap(table, "fits_not_ip", frame(Raw(bytes(MTU)), R)[:12] + b"\x88\xb5" + bytes(MTU))
-dropped("over_not_ip", frame(Raw(bytes(MTU)), R)[:12] + b"\x88\xb5" + bytes(MTU + 1))
+# Frames that are not IP have no one to tell, but are held to the same size.
+encap(table, "fits_not_ip", frame(Raw(bytes(MTU)), R)[:12] + b"\x88\xb5" + bytes(MTU),
+      ids="PL-4821-01")
+dropped("over_not_ip", frame(Raw(bytes(MTU)), R)[:12] + b"\x88\xb5" + bytes(MTU + 1),
+        ids="PL-4821-01")
 dropped("over_not_ip_broadcast", frame(Raw(b""), BROADCAST)[:12] + b"\x88\xb5" + bytes(MTU + 1))
 
 # An aggregate is as large as its largest packet.

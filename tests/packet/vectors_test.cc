@@ -122,6 +122,7 @@ std::vector<TestVector> Untagged() {
   return all;
 }
 
+// K-01, G-6-05, O-2.1-04, B-X-01: exactly one counter for each, control packets and BFD among them.
 TEST_P(Vectors, GetTheVerdictOfTheirLine) {
   const TestVector& vector = GetParam();
   const Expectation wanted = Expect(vector);
@@ -205,7 +206,7 @@ class VectorSequences : public DatapathTest {
   }
 };
 
-// No verdict leaks from one packet to the next.
+// K-15: no verdict leaks from one packet to the next.
 TEST_F(VectorSequences, EachPacketGetsTheVerdictItHasAlone) {
   Configure({{"vnis", {16777215}}});
   const std::vector<std::vector<const char*>> sequences = {
@@ -242,7 +243,7 @@ TEST_F(VectorSequences, OuterVlanTagIsNoObstacle) {
 constexpr std::array kCutVectors = {"B02", "B16", "O05", "O06", "O03",
                                     "N07", "I01", "I08", "I10", "B09"};
 
-// A packet cut anywhere is never delivered: the outer lengths say that bytes are missing.
+// G-3.3-19: a packet cut anywhere is never delivered, the outer lengths say that bytes are missing.
 TEST_F(VectorSequences, NothingCutIsDelivered) {
   for (const char* id : kCutVectors) {
     const TestVector& vector = VectorById(id);
@@ -286,7 +287,8 @@ Bytes CutAndMended(const TestVector& vector, std::size_t bytes) {
 }
 
 // With the lengths made to fit, the cut reaches every check behind them; the codec, another
-// implementation of the same rules, must agree byte by byte. G-3.4-07, G-3.4-08, G-3.5-12, G-3.1-07
+// implementation of the same rules, must agree byte by byte. K-01, G-3.4-07, G-3.4-08, G-3.5-12,
+// G-3.1-07
 TEST_F(VectorSequences, CutsThatFitGetTheVerdictOfTheCodec) {
   for (const char* id : kCutVectors) {
     const TestVector& vector = VectorById(id);

@@ -94,6 +94,7 @@ TEST(Verifier, PortRxStaysWithinItsBudget) {
   port_rx::destroy(skeleton);
 }
 
+// K-02: the walk over the options is bounded, or it would not load.
 TEST(Verifier, UnderlayRxStaysWithinItsBudget) {
   underlay_rx* skeleton = underlay_rx::open();
   ASSERT_NE(skeleton, nullptr);
