@@ -35,10 +35,10 @@ double Milliseconds(EventLoop::Clock::time_point start) {
 }  // namespace
 
 Result<model::DesiredState> LoadStateFile(const std::string& path,
-                                          const model::DesiredState* before) {
+                                          const model::DesiredState* before, BusyFile busy) {
   const auto start = EventLoop::Clock::now();
   auto state = [&]() -> Result<model::DesiredState> {
-    LEMAN_ASSIGN_OR_RETURN(const std::string text, ReadRegularFile(path, kMaxStateFileBytes));
+    LEMAN_ASSIGN_OR_RETURN(const std::string text, ReadRegularFile(path, kMaxStateFileBytes, busy));
     return model::ParseStateFile(path, text, before);
   }();
   // The text and tree of a large file are gone now; their pages go back to the kernel too.
@@ -108,7 +108,7 @@ Status Agent::Start(AgentParts parts) {
 Result<model::DesiredState> Agent::FirstState() {
   const auto deadline = EventLoop::Clock::now() + kBusyFileAtStart;
   for (;;) {
-    auto state = LoadStateFile(options_.state_file, nullptr);
+    auto state = LoadStateFile(options_.state_file, nullptr, BusyFile::kRefuse);
     if (state.ok() || state.error().code() != Code::kFailedPrecondition ||
         EventLoop::Clock::now() > deadline) {
       return state;
@@ -251,7 +251,8 @@ Status Agent::ReconcileOrRetry() {
 }
 
 Result<ReloadOutcome> Agent::Reload(std::string_view why) {
-  auto state = LoadStateFile(options_.state_file, reconciler_->now().state.get());
+  auto state =
+      LoadStateFile(options_.state_file, reconciler_->now().state.get(), BusyFile::kRefuse);
   const bool was_busy = std::exchange(
       file_is_busy_, !state.ok() && state.error().code() == Code::kFailedPrecondition);
   if (file_is_busy_) {

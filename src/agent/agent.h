@@ -87,6 +87,7 @@ class Agent {
 // Reads and parses a state file; shares what is equal with `before` (may be null). kInvalidArgument
 // has every fault, a line each.
 [[nodiscard]] Result<model::DesiredState> LoadStateFile(const std::string& path,
-                                                        const model::DesiredState* before);
+                                                        const model::DesiredState* before,
+                                                        BusyFile busy);
 
 }  // namespace leman::agent

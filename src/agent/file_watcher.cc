@@ -154,7 +154,7 @@ bool FileWatcher::Drain() {
   return ours;
 }
 
-Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes) {
+Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes, BusyFile busy) {
   const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status{};
   if (!fd.valid() || fstat(fd.get(), &status) != 0) {
@@ -165,7 +165,7 @@ Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_byt
   }
   // A lease is had only while nobody writes; who wants to waits until it goes with the descriptor.
   fcntl(fd.get(), F_SETSIG, SIGURG);  // what tells of waiters: ignored, SIGIO would end us
-  if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN) {
+  if (busy == BusyFile::kRefuse && fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN) {
     return Fail(Code::kFailedPrecondition,
                 fmt::format("{} is being written; it is read when the program that writes it has "
                             "closed it",

@@ -36,8 +36,12 @@ class FileWatcher {
   std::set<int> watches_;
 };
 
-// Reads a regular file of at most `max_bytes`. kFailedPrecondition: somebody has it open for
-// writing, so half of it may be missing (not told on file systems without leases).
-[[nodiscard]] Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes);
+// What to do with a file that somebody has open for writing: half of it may be missing.
+enum class BusyFile { kRefuse, kRead };
+
+// Reads a regular file of at most `max_bytes`. kFailedPrecondition: it is busy and to be refused
+// (not told on file systems without leases).
+[[nodiscard]] Result<std::string> ReadRegularFile(const std::string& path, std::size_t max_bytes,
+                                                  BusyFile busy);
 
 }  // namespace leman::agent

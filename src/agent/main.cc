@@ -121,7 +121,7 @@ Status RunAgent(const AgentOptions& options, ExitCode& exit_code) {
 
 Status Check(const AgentOptions& options) {
   LEMAN_ASSIGN_OR_RETURN(const model::DesiredState state,
-                         LoadStateFile(options.state_file, nullptr));
+                         LoadStateFile(options.state_file, nullptr, BusyFile::kRead));
   std::size_t ports = 0;
   std::size_t remotes = 0;
   for (const auto& network : state.networks) {
