@@ -6,9 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/usage.h"
-#ifdef LEMAN_HAVE_LAB
 #include "lab/commands.h"
-#endif
 
 namespace leman::cli {
 
@@ -59,9 +57,7 @@ std::unique_ptr<CLI::App> BuildApp(Session& session) {
   RegisterCounters(*app, session);
   RegisterDecode(*app, session);
   RegisterCapture(*app, session);
-#ifdef LEMAN_HAVE_LAB
   lab::RegisterCommands(*app, session.exit_code());
-#endif
   RegisterCompletion(*app, session);
   RegisterVersion(*app, session);
   for (CLI::App* command : app->get_subcommands([](CLI::App*) { return true; })) {
