@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -41,10 +42,10 @@ class TempDir : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
   static void Write(const std::string& path, const std::string& text) {
-    std::FILE* file = std::fopen(path.c_str(), "w");
-    ASSERT_NE(file, nullptr);
-    std::fputs(text.c_str(), file);
-    std::fclose(file);
+    std::ofstream file(path);
+    file << text;
+    file.close();
+    ASSERT_TRUE(file.good());
   }
   std::string dir_;
 };
@@ -114,12 +115,11 @@ TEST_F(FileWatcherTest, AFileBeingWrittenIsNotToldBeforeItIsClosed) {
   auto made = FileWatcher::Make(path);
   ASSERT_TRUE(made.ok());
   FileWatcher watcher = std::move(made).value();
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  ASSERT_NE(file, nullptr);
-  std::fputs("half", file);
-  std::fflush(file);
+  std::ofstream file(path);
+  file << "half" << std::flush;
+  ASSERT_TRUE(file.good());
   EXPECT_FALSE(Told(watcher));
-  std::fclose(file);
+  file.close();
   EXPECT_TRUE(Told(watcher));
 }
 

@@ -56,9 +56,7 @@ std::unique_ptr<CLI::App> BuildApp(Session& session) {
   RegisterCounters(*app, session);
   RegisterDecode(*app, session);
   RegisterCapture(*app, session);
-#ifdef LEMAN_HAVE_LAB
   RegisterLab(*app, session);
-#endif
   RegisterCompletion(*app, session);
   RegisterVersion(*app, session);
   for (CLI::App* command : app->get_subcommands([](CLI::App*) { return true; })) {

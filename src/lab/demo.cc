@@ -245,9 +245,8 @@ int Finish(Demo& demo, const Status& status, bool keep) {
     code = 128 + InterruptSignal();
   } else if (!status.ok()) {
     code = 1;
-    Status failed = status;
     report.Title(report.Color(Paint::kBad, "Failed"));
-    report.Note(failed.error().message());
+    report.Note(status.error().message());
   }
   if (!demo.lab().Owned()) {
     return code;

@@ -30,7 +30,7 @@ std::string Change(const Station* before, const Station& station, const PacketTe
   }
   const auto size = static_cast<std::int64_t>(station.packet.original_bytes);
   const auto delta = size - static_cast<std::int64_t>(before->packet.original_bytes);
-  const std::string grown =
+  std::string grown =
       (delta >= 0 ? "+" : "−") + Bytes(static_cast<std::uint64_t>(delta >= 0 ? delta : -delta));
   switch (station.kind) {
     case StationKind::kEncapsulation:
@@ -70,7 +70,7 @@ std::string Layers(const PacketText& text, bool fields) {
   std::string lines = RenderPacket(shown, 7);
   // The verdict of a GENEVE endpoint says nothing about frames outside of the tunnel.
   if (text.verdict == PacketVerdict::kNotGeneve) {
-    lines.erase(lines.rfind("\n", lines.size() - 2) + 1);
+    lines.erase(lines.rfind('\n', lines.size() - 2) + 1);
   }
   return lines;
 }

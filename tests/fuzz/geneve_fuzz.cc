@@ -41,7 +41,7 @@ DecodePolicy PolicyFrom(uint8_t choice) {
 }
 
 void CheckRoundTrip(const HeaderView& header) {
-  std::array<uint8_t, kMaxHeaderBytes> buffer;
+  std::array<uint8_t, kMaxHeaderBytes> buffer{};
   HeaderBuilder builder(buffer);
   builder.SetVni(header.vni()).SetProtocol(header.protocol()).SetControl(header.control());
   for (const OptionView option : header.options()) builder.AddOption(option.key(), option.data());
@@ -68,7 +68,7 @@ void CheckRoundTrip(const HeaderView& header) {
 
   const auto made = HeaderTemplate::From(ByteSpan(buffer).first(*size));
   REQUIRE(made.ok());
-  std::array<uint8_t, kMaxHeaderBytes> stamped;
+  std::array<uint8_t, kMaxHeaderBytes> stamped{};
   REQUIRE(made->Stamp(stamped, header.vni()) == *size);
   for (size_t i = 0; i < *size; ++i) REQUIRE(stamped[i] == buffer[i]);
 }
@@ -101,7 +101,7 @@ void FuzzPacket(ByteSpan frame, uint8_t choice, const DecodePolicy& policy) {
   profile.copy_outer_dscp = (choice & 32) != 0;
   profile.options = policy;
   const Dissection d = Dissect(frame, profile);
-  std::array<char, 300> text;
+  std::array<char, 300> text{};
   REQUIRE(FormatTo(text, d).size() <= text.size());
   if (d.verdict == Verdict::kDrop) REQUIRE(d.offset <= frame.size());
   if (d.verdict != Verdict::kAccept) return;
@@ -113,7 +113,7 @@ void FuzzPacket(ByteSpan frame, uint8_t choice, const DecodePolicy& policy) {
 
 void FuzzPrint(ByteSpan area) {
   for (const OptionView option : OptionRange(area)) {
-    std::array<char, 64> text;
+    std::array<char, 64> text{};
     REQUIRE(FormatTo(text, option).size() <= text.size());
   }
 }

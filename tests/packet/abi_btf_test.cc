@@ -35,7 +35,7 @@ struct MapTypes {
 };
 
 // Work space of the programs, no part of abi.h; here so that every map is looked at.
-struct lm_scratch {
+struct lm_scratch {  // NOLINT(readability-identifier-naming): named as in BTF
   __u8 bytes[512];
   __u64 icmp_refill_ns;
   __u64 icmp_tokens;
@@ -151,7 +151,7 @@ void CheckType(const btf* types, std::uint32_t id, const Type& wanted, const std
   SCOPED_TRACE(where);
   const btf_type* type = Resolve(types, id);
   ASSERT_NE(type, nullptr);
-  EXPECT_EQ(static_cast<std::size_t>(btf__resolve_size(types, static_cast<int>(id))), wanted.size);
+  EXPECT_EQ(static_cast<std::size_t>(btf__resolve_size(types, id)), wanted.size);
   if (wanted.members.empty()) {
     EXPECT_TRUE(btf_is_int(type));
     return;
