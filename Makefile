@@ -27,10 +27,10 @@ test: setup-run setup-qemu build ## All tests: unit, packet, verifier, e2e, gues
 bench: setup-run build ## Side by side with Linux geneve, OVS, VXLAN and bare veth
 	@$(SUDO) tests/bench/run
 
-lint: setup-lint ## Format, include directions, BPF rules, shell and Python scripts
-	@tools/lint.sh
+lint: setup-lint build ## Format, include directions, BPF rules, scripts, clang-tidy's quick checks
+	@tools/lint.sh $(BUILD)
 
-tidy: setup-lint build ## clang-tidy over the whole project (several minutes)
+tidy: setup-lint build ## All of clang-tidy, with the analyzer (a quarter of an hour the first time)
 	@tools/tidy.py $(BUILD)
 
 install: build ## Install to PREFIX (/usr/local); DESTDIR is honoured

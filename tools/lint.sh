@@ -1,10 +1,12 @@
 #!/bin/bash
-# All checks of the source that need no run of the program: tools/lint.sh
+# All checks of the source that need no run of the program: tools/lint.sh [BUILD_DIR]
+# clang-tidy takes compiler flags and generated headers from the build.
 # Every check runs to its end; the exit status is 1 if one of them failed.
 # shellcheck disable=SC2317  # the checks are called by name, through check()
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+build=${1:-build/release}
 status=0
 
 # Files under version control or about to be, by pattern.
@@ -88,4 +90,5 @@ check "python scripts" python_scripts
 check "BPF verdicts" bpf_verdicts
 check "no copies to keep equal by hand" no_manual_sync
 check "no exceptions across modules" no_catch
+check "clang-tidy, all but its slowest checks (make tidy runs those)" tools/tidy.py --quick "$build"
 exit "$status"

@@ -131,7 +131,7 @@ Status RunLabStatus(Session& session) {
     PrintLab(session, console, lab);
   }
   if (labs.empty()) {
-    console.err << "no lab is up" << std::endl;
+    console.err << "no lab is up\n";
   }
   return {};
 }

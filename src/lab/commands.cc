@@ -124,6 +124,7 @@ int ExecIn(const Arguments& arguments) {
 
 std::vector<std::string> AddressTexts(const std::vector<IpPrefix>& prefixes) {
   std::vector<std::string> texts;
+  texts.reserve(prefixes.size());
   for (const IpPrefix& prefix : prefixes) {
     texts.push_back(prefix.ToString());
   }

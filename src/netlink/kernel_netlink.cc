@@ -131,13 +131,12 @@ class KernelNetlink : public Netlink {
     for (;;) {
       const ssize_t received =
           recv(events_.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
-      if (received > static_cast<ssize_t>(buffer.size())) {
-        events.changed = events.lost = true;  // cut off
+      const bool cut_off = received > static_cast<ssize_t>(buffer.size());
+      if (cut_off || (received < 0 && errno == ENOBUFS)) {
+        events.changed = events.lost = true;
       } else if (received > 0) {
         events.changed = true;  // the groups joined carry nothing but links and addresses
         TakeGone(buffer.data(), static_cast<int>(received), events);
-      } else if (received < 0 && errno == ENOBUFS) {
-        events.changed = events.lost = true;
       } else if (received < 0 && errno == EINTR) {
         continue;
       } else if (received == 0 || errno == EAGAIN) {

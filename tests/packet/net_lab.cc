@@ -82,7 +82,7 @@ FrameSocket OpenSocket(const std::string& device) {
   address.sll_protocol = htons(ETH_P_ALL);
   address.sll_ifindex = static_cast<int>(ifindex);
   Check(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0, "bind");
-  return {std::move(fd), ifindex};
+  return FrameSocket(std::move(fd));
 }
 
 // The kernel moves the outermost tag out of the frame; here it goes back.

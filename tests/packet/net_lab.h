@@ -40,7 +40,7 @@ struct Frame {
 class FrameSocket {
  public:
   FrameSocket() = default;
-  FrameSocket(Fd fd, std::uint32_t ifindex) : fd_(std::move(fd)), ifindex_(ifindex) {}
+  explicit FrameSocket(Fd fd) : fd_(std::move(fd)) {}
 
   void Send(const Bytes& frame, const Offload& offload = {}) const;
   // The next frame; nothing when none comes before the deadline.
@@ -50,7 +50,6 @@ class FrameSocket {
 
  private:
   Fd fd_;
-  std::uint32_t ifindex_ = 0;
 };
 
 class NetLab {
