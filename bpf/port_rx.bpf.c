@@ -32,14 +32,13 @@ static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_
 	return learned ? &learned->way : NULL;
 }
 
-static __always_inline int send_to(struct __sk_buff *skb, const struct lm_config *cfg,
-				   const struct lm_net *net, __u32 vni, const struct lm_way *way,
-				   struct frame *f)
+static __always_inline int send_to(struct __sk_buff *skb, const struct lm_net *net, __u32 vni,
+				   const struct lm_way *way, struct frame *f)
 {
 	if (way->flags & LM_WAY_F_LOCAL) {
 		if (way->ifindex == skb->ifindex)
 			return -LM_V_HAIRPIN;
-		return deliver(skb, cfg, vni, way, 1);
+		return deliver(skb, way, 1);
 	}
 	if (largest_packet_bytes(skb, f) > net->mtu)
 		return answer_too_big(skb, net, f);
@@ -57,7 +56,7 @@ static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_
 	} else {
 		way = find_way(vni, net, f->eth.h_dest);
 		if (way)
-			return send_to(skb, cfg, net, vni, way, f);
+			return send_to(skb, net, vni, way, f);
 		if (!(net->flags & LM_NET_F_FLOOD_UNKNOWN))
 			return -LM_V_FDB_MISS;
 	}
@@ -114,9 +113,8 @@ static __always_inline int copy_to_vtep(struct __sk_buff *skb, const struct lm_p
 	return encapsulate(skb, &port->net, port->vni, &flood->vteps[index], &f);
 }
 
-/* A packet of an aggregate that was cut on its way to a VTEP or a port. */
-static __always_inline int segmented_rx(struct __sk_buff *skb, const struct lm_config *cfg,
-					__u32 vni)
+/* A packet of an aggregate that was cut on its way to a VTEP. */
+static __always_inline int segmented_rx(struct __sk_buff *skb, __u32 vni)
 {
 	const struct lm_network *network = bpf_map_lookup_elem(&lm_networks, &vni);
 	const struct lm_way *way;
@@ -132,7 +130,7 @@ static __always_inline int segmented_rx(struct __sk_buff *skb, const struct lm_c
 	if (!way)
 		return -LM_V_FDB_MISS;
 	if (way->flags & LM_WAY_F_LOCAL)
-		return deliver(skb, cfg, vni, way, 1);
+		return deliver(skb, way, 1);
 	return encapsulate(skb, &network->net, vni, way, &f);
 }
 
@@ -148,7 +146,7 @@ static __always_inline int second_pass(struct __sk_buff *skb, const struct lm_co
 		__u32 vni = skb->mark & 0xffffff;
 
 		skb->mark = 0;
-		return segmented_rx(skb, cfg, vni);
+		return segmented_rx(skb, vni);
 	}
 	skb->mark = 0;
 	if (kind == REENTER_SEND)

@@ -21,8 +21,8 @@ struct arrival {
 	const struct lm_sender *sender; /* and its network */
 };
 
-static __always_inline int deliver_frame(struct __sk_buff *skb, const struct lm_config *cfg,
-					 const struct arrival *a, const struct frame *f)
+static __always_inline int deliver_frame(struct __sk_buff *skb, const struct arrival *a,
+					 const struct frame *f)
 {
 	struct lm_mac_key key = {.vni = a->vni};
 	const struct lm_flood *flood;
@@ -32,7 +32,7 @@ static __always_inline int deliver_frame(struct __sk_buff *skb, const struct lm_
 		memcpy(key.mac, f->eth.h_dest, 6);
 		way = bpf_map_lookup_elem(&lm_fdb, &key);
 		if (way && (way->flags & LM_WAY_F_LOCAL))
-			return deliver(skb, cfg, a->vni, way, a->peer_ok);
+			return deliver(skb, way, a->peer_ok);
 		if (way)
 			return -LM_V_NOT_LOCAL;
 		if (!(a->sender->net.flags & LM_NET_F_FLOOD_UNKNOWN))
@@ -51,7 +51,7 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 {
 	__u32 off = o->udp + (__u32)sizeof(struct udphdr);
 	struct lm_vtep_key key = {.addr = o->src};
-	__u8 h[GENEVE_BASE_BYTES];
+	__u8 h[GENEVE_BASE_BYTES] IN_WORDS;
 	__u32 opt_bytes, critical = 0;
 	int ret;
 
@@ -127,7 +127,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 	count_rx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets_of(skb), skb->len);
 	if (a.sender->net.flags & LM_NET_F_LEARNING)
 		learn(cfg, a.vni, f.eth.h_source, &a.vtep, &a.sender->peer);
-	return deliver_frame(skb, cfg, &a, &f);
+	return deliver_frame(skb, &a, &f);
 }
 
 SEC("tc")

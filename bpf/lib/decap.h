@@ -69,7 +69,7 @@ static __always_inline int is_cut(struct __sk_buff *skb, __u32 off, __u32 end, _
 static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer *o, __u32 inner,
 				       __u64 room_flags, int csum_level, int *peer_ok)
 {
-	struct ethhdr eth;
+	struct ethhdr eth IN_WORDS;
 	__u32 l3_bytes;
 	int shorter;
 	int ret;

@@ -11,6 +11,7 @@
 #include "lib/checksum.h"
 #include "lib/ecn.h"
 #include "lib/frame.h"
+#include "lib/next_hop.h"
 #include "lib/reenter.h"
 #include "lib/verdict.h"
 
@@ -245,7 +246,7 @@ static __always_inline int make_room(struct __sk_buff *skb, __u32 outer_bytes, _
 		      BPF_F_ADJ_ROOM_ENCAP_L2((__u64)l2_bytes);
 	/* The neighbour layer writes the MACs; it refuses frames that still have a group address.
 	 */
-	struct ethhdr eth = {
+	struct ethhdr eth IN_WORDS = {
 		.h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP),
 	};
 
@@ -270,7 +271,7 @@ static __always_inline int write_outer4(struct __sk_buff *skb, const struct lm_c
 					__u64 payload_sum)
 {
 	const __u32 *vtep = (const __u32 *)way->vtep.b;
-	struct outer4 o = {};
+	struct outer4 o IN_WORDS = {};
 
 	/* An aggregate may be larger than the field; segmentation writes the real lengths. */
 	__u16 ip_bytes = (__u16)(bytes > 0xffff ? 0xffff : bytes);
@@ -301,7 +302,7 @@ static __always_inline int write_outer6(struct __sk_buff *skb, const struct lm_c
 					const struct lm_way *way, __u32 hash, __u8 tos, __u32 bytes,
 					__u64 payload_sum)
 {
-	struct outer6 o = {};
+	struct outer6 o IN_WORDS = {};
 	__u32 payload = bytes - (__u32)sizeof(o.ip);
 	__u16 udp_bytes = (__u16)(payload > 0xffff ? 0xffff : payload);
 
@@ -406,6 +407,8 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_net *net, _
 	count_tx(bpf_map_lookup_elem(&lm_peer_stats, &slot), packets, inner_bytes);
 	if (in_front)
 		return reenter(skb, REENTER_SEND, 0, cfg);
+	if (write_next_hop(skb, way))
+		return (int)bpf_redirect(cfg->underlay_ifindex, 0);
 	return (int)bpf_redirect_neigh(cfg->underlay_ifindex, NULL, 0, 0);
 }
 

@@ -31,7 +31,7 @@ struct ip6_header {
 };
 
 struct frame {
-	struct ethhdr eth __attribute__((aligned(4)));
+	struct ethhdr eth IN_WORDS;
 	__be16 proto; /* EtherType behind the tags */
 	__u16 l3;     /* offset of what follows it; tags in the skb's metadata take no room */
 	__u32 n_tags;
@@ -39,7 +39,7 @@ struct frame {
 	union {
 		struct ip4_header ip4; /* proto IPv4 */
 		struct ip6_header ip6; /* proto IPv6 */
-	};
+	} IN_WORDS;
 };
 
 static __always_inline int frame_is_ip(const struct frame *f)

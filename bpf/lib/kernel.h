@@ -47,6 +47,9 @@
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 
+/* Of what is copied from or into a frame: whole words go, whatever the type's own alignment. */
+#define IN_WORDS __attribute__((aligned(8)))
+
 /* Offsets that are tried without a helper; headers end far below, the verifier wants a bound. */
 #define DIRECT_OFF_MAX 0x7ff
 

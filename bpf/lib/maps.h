@@ -180,6 +180,26 @@ struct {
 	__type(value, struct lm_scratch);
 } lm_scratch SEC(".maps");
 
+/* Not shared with the agent: see lib/next_hop.h. */
+#define LM_NEXT_HOPS 1024
+
+struct lm_next_hop {
+	__u64 tick;
+	struct lm_addr vtep;
+	__be32 flow;
+	__u32 state;
+	__u8 macs[12] IN_WORDS; /* destination, source */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LM_NEXT_HOPS);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, __u32);
+	__type(value, struct lm_next_hop);
+} lm_next_hops SEC(".maps");
+
 static __always_inline const struct lm_config *config(void)
 {
 	__u32 zero = 0;

@@ -26,7 +26,7 @@ struct outer {
 static __always_inline int outer_ipv4(struct __sk_buff *skb, const struct lm_config *cfg, __u32 l3,
 				      struct outer *o, __u32 *sound)
 {
-	struct ip4_header ip;
+	struct ip4_header ip IN_WORDS;
 	__u32 ihl;
 
 	if (load_bytes(skb, l3, &ip, sizeof(ip)))
@@ -61,7 +61,7 @@ static __always_inline int outer_ipv4(struct __sk_buff *skb, const struct lm_con
 static __always_inline int outer_ipv6(struct __sk_buff *skb, const struct lm_config *cfg, __u32 l3,
 				      struct outer *o)
 {
-	struct ip6_header ip;
+	struct ip6_header ip IN_WORDS;
 	__u32 off, i;
 	__u8 next;
 
@@ -120,7 +120,7 @@ static __always_inline int outer_parse(struct __sk_buff *skb, const struct lm_co
 				       struct outer *o)
 {
 	__u32 l3 = ETH_HDR_BYTES;
-	struct udphdr udp;
+	struct udphdr udp IN_WORDS;
 	__u32 sound = 1;
 	__be16 proto;
 	int ret;

@@ -94,7 +94,6 @@ lm_port EncodePort(const model::LocalPort& port, Vni vni, const lm_net& net, std
   unsigned flags = 0;
   flags |= port.port_security ? LM_PORT_F_SECURITY : 0U;
   flags |= port.redirect_peer ? LM_PORT_F_PEER : 0U;
-  flags |= port.segment ? LM_PORT_F_SEGMENT : 0U;
   flags |= made_hook ? LM_PORT_F_MADE_HOOK : 0U;
   out.flags = static_cast<__u16>(flags);
   return out;
@@ -123,7 +122,6 @@ lm_way EncodeLocal(const model::LocalPort& port, std::uint32_t slot) {
   out.slot = slot;
   out.flags = LM_WAY_F_LOCAL;
   out.flags |= port.redirect_peer ? LM_WAY_F_PEER : 0U;
-  out.flags |= port.segment ? LM_WAY_F_SEGMENT : 0U;
   return out;
 }
 

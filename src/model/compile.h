@@ -17,7 +17,6 @@ struct LinkFacts {
   std::uint32_t ifindex = 0;
   std::uint32_t mtu = 0;
   bool up = false;
-  bool is_tap = false;
   bool peer_in_other_namespace = false;  // veth whose other end is elsewhere
   std::vector<IpAddress> addresses = {};
   friend bool operator==(const LinkFacts&, const LinkFacts&) = default;

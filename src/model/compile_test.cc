@@ -44,7 +44,7 @@ DesiredState SmallState() {
 
 HostFacts SmallFacts() {
   return {{"eth0", {.ifindex = 2, .mtu = 1500, .up = true, .addresses = {Ip("192.0.2.1")}}},
-          {"tap1", {.ifindex = 11, .mtu = 1450, .up = true, .is_tap = true}},
+          {"tap1", {.ifindex = 11, .mtu = 1450, .up = true}},
           {"veth2", {.ifindex = 10, .mtu = 1450, .up = true, .peer_in_other_namespace = true}}};
 }
 
@@ -63,8 +63,8 @@ TEST(Compile, MakesSortedEntriesOfPortsRemotesAndVteps) {
   EXPECT_EQ(network.mtu, 1450);
   EXPECT_THAT(
       network.ports,
-      ElementsAre(LocalPort{10, "p2", "veth2", Mac(2), {Ip("10.0.0.2")}, false, true, false},
-                  LocalPort{11, "p1", "tap1", Mac(1), {Ip("10.0.0.1")}, true, false, true}));
+      ElementsAre(LocalPort{10, "p2", "veth2", Mac(2), {Ip("10.0.0.2")}, false, true},
+                  LocalPort{11, "p1", "tap1", Mac(1), {Ip("10.0.0.1")}, true, false}));
   EXPECT_THAT(network.fdb, ElementsAre(FdbEntry{Mac(1), 11, {}}, FdbEntry{Mac(2), 10, {}},
                                        FdbEntry{Mac(8), 0, way8}, FdbEntry{Mac(9), 0, way9}));
   EXPECT_THAT(

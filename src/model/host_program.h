@@ -36,7 +36,6 @@ struct LocalPort {
   std::vector<IpAddress> addresses;  // sorted
   bool port_security = true;
   bool redirect_peer = false;  // veth whose other end is in another namespace
-  bool segment = false;        // device that cannot take tunnel aggregates (TAP)
   friend bool operator==(const LocalPort&, const LocalPort&) = default;
 };
 

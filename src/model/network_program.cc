@@ -120,7 +120,6 @@ void CompilePorts(const NetworkInput& input, NetworkProgram& program,
     std::sort(local.addresses.begin(), local.addresses.end());
     local.port_security = port.port_security;
     local.redirect_peer = link.peer_in_other_namespace;
-    local.segment = link.is_tap;
     program.fdb.push_back({.mac = port.mac, .ifindex = link.ifindex, .vtep = {}});
     for (const IpAddress& address : port.addresses) {
       program.neighbours.push_back({address, port.mac});
@@ -187,7 +186,6 @@ LinkFacts PortFacts(const HostFacts& facts, const std::string& device) {
   if (link != facts.end()) {
     port.ifindex = link->second.ifindex;
     port.up = link->second.up;
-    port.is_tap = link->second.is_tap;
     port.peer_in_other_namespace = link->second.peer_in_other_namespace;
   }
   return port;

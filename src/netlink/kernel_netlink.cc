@@ -48,15 +48,6 @@ std::uint16_t TunnelPort(std::string_view kind, const nlattr* data) {
   return attributes[type] == nullptr ? std::uint16_t{0} : ntohs(mnl_attr_get_u16(attributes[type]));
 }
 
-bool IsTap(std::string_view kind, const nlattr* data) {
-  if (kind != "tun") {
-    return false;
-  }
-  constexpr std::uint8_t kTap = 2;  // IFF_TAP
-  const MnlAttributes attributes(data, IFLA_TUN_TYPE);
-  return attributes[IFLA_TUN_TYPE] == nullptr || mnl_attr_get_u8(attributes[IFLA_TUN_TYPE]) == kTap;
-}
-
 void TakeLink(const nlmsghdr* message, Listing& listing) {
   const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
   const MnlAttributes attributes(message, sizeof(*info), IFLA_LINK_NETNSID);
@@ -67,7 +58,6 @@ void TakeLink(const nlmsghdr* message, Listing& listing) {
   facts.ifindex = static_cast<std::uint32_t>(info->ifi_index);
   facts.mtu = attributes.U32(IFLA_MTU);
   facts.up = (info->ifi_flags & IFF_UP) != 0;
-  facts.is_tap = IsTap(kind, link_info[IFLA_INFO_DATA]);
   facts.peer_in_other_namespace = kind == "veth" && attributes[IFLA_LINK] != nullptr &&
                                   attributes[IFLA_LINK_NETNSID] != nullptr;
   if (const std::uint16_t port = TunnelPort(kind, link_info[IFLA_INFO_DATA]); port != 0) {

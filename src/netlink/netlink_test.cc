@@ -94,22 +94,11 @@ TEST_F(NetlinkTest, ListsLinksWithKindMtuStateAndAddresses) {
   EXPECT_GT(dummy.ifindex, 0U);
   EXPECT_EQ(dummy.mtu, 1400U);
   EXPECT_TRUE(dummy.up);
-  EXPECT_FALSE(dummy.is_tap);
   EXPECT_THAT(dummy.addresses, Contains(IpAddress::Parse("192.0.2.7").value()));
   EXPECT_THAT(dummy.addresses, Contains(IpAddress::Parse("2001:db8::7").value()));
   const model::LinkFacts& veth = links.value().at("v0");
   EXPECT_FALSE(veth.up);
   EXPECT_FALSE(veth.peer_in_other_namespace);
-}
-
-TEST_F(NetlinkTest, KnowsTapsFromTuns) {
-  if (!Command("ip tuntap add t0 mode tap") || !Command("ip tuntap add n0 mode tun")) {
-    GTEST_SKIP() << "no /dev/net/tun here";
-  }
-  const auto links = netlink_->ListLinks();
-  ASSERT_TRUE(links.ok());
-  EXPECT_TRUE(links.value().at("t0").is_tap);
-  EXPECT_FALSE(links.value().at("n0").is_tap);
 }
 
 TEST_F(NetlinkTest, SeesThatTheOtherEndOfAVethIsElsewhere) {

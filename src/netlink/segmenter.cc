@@ -1,5 +1,6 @@
 #include "netlink/segmenter.h"
 
+#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -8,6 +9,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -111,10 +113,25 @@ Status OffloadsOff(const char* name) {
   return {};
 }
 
+// The kernel answers a program's questions about routes only from the view of a device that forwards
+// (bpf/lib/next_hop.h). Nothing is forwarded by it: whatever comes in here is the programs' own. Where
+// this cannot be set (a /proc/sys that is read-only), every packet is routed anew, which is slower.
+void AnswerRouteQuestions(const char* name) {
+  for (const char* family : {"ipv4", "ipv6"}) {
+    const std::string path = std::string("/proc/sys/net/") + family + "/conf/" + name + "/forwarding";
+    const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (fd.valid()) {
+      [[maybe_unused]] const ssize_t written = write(fd.get(), "1", 1);
+    }
+  }
+}
+
 Status SetUpBoth(MnlSocket& socket) {
   LEMAN_TRY(OffloadsOff(kSegmenterTx));
   LEMAN_TRY(SetUp(socket, kSegmenterRx));
-  return SetUp(socket, kSegmenterTx);
+  LEMAN_TRY(SetUp(socket, kSegmenterTx));
+  AnswerRouteQuestions(kSegmenterTx);
+  return {};
 }
 
 }  // namespace

@@ -40,6 +40,14 @@ struct lm_scratch {  // NOLINT(readability-identifier-naming): named as in BTF
   __u64 icmp_refill_ns;
   __u64 icmp_tokens;
 };
+struct lm_next_hop {  // NOLINT(readability-identifier-naming): named as in BTF
+  __u64 tick;
+  lm_addr vtep;
+  __be32 flow;
+  __u32 state;
+  __u8 macs[12];
+  __u32 pad;
+};
 
 #define MEMBER(type, member) \
   Member { #member, offsetof(type, member), sizeof(type::member) }
@@ -116,6 +124,12 @@ const Type kScratch{"lm_scratch",
                     {MEMBER(lm_scratch, bytes), MEMBER(lm_scratch, icmp_refill_ns),
                      MEMBER(lm_scratch, icmp_tokens)}};
 
+const Type kNextHop{"lm_next_hop",
+                    sizeof(lm_next_hop),
+                    {MEMBER(lm_next_hop, tick), MEMBER(lm_next_hop, vtep), MEMBER(lm_next_hop, flow),
+                     MEMBER(lm_next_hop, state), MEMBER(lm_next_hop, macs),
+                     MEMBER(lm_next_hop, pad)}};
+
 const std::map<std::string, MapTypes> kMaps = {
     {"lm_config", {kU32, kConfig}},
     {"lm_ports", {kU32, kPort}},
@@ -135,6 +149,7 @@ const std::map<std::string, MapTypes> kMaps = {
     {"lm_port_stats", {kU32, kCounters}},
     {"lm_net_stats", {kU32, kCounters}},
     {"lm_peer_stats", {kU32, kCounters}},
+    {"lm_next_hops", {kU32, kNextHop}},
     {"lm_scratch", {kU32, kScratch}},
 };
 

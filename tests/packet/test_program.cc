@@ -80,7 +80,6 @@ model::NetworkProgram MakeBlue(const NetLab& lab, const json& wish) {
     model::LocalPort port = MakePort(lab, name.get<std::string>());
     port.port_security = wish.value("security", true);
     port.redirect_peer = wish.value("redirect_peer", false);
-    port.segment = wish.value("segment", false);
     net.fdb.push_back({.mac = port.mac, .ifindex = port.ifindex, .vtep = {}});
     net.ports.push_back(std::move(port));
   }

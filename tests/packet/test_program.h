@@ -16,7 +16,7 @@
 namespace leman::packet_test {
 
 // Keys of `wish`, all optional. Of network 10001: mtu, dscp, dscp_copy, dscp_uniform, link_control,
-// icmp, learning, flood_unknown, options (hex), options_critical, security, redirect_peer, segment,
+// icmp, learning, flood_unknown, options (hex), options_critical, security, redirect_peer,
 // vteps (addresses), fdb {MAC: address or port or null}, neighbours {address: MAC}, ports (names).
 // Of every way: checksum, zero6, ecn_compat; ways {address: the same for this one}. Of the host:
 // ttl, udp_port, sport [first, last], known [[class, type, bytes or null]], vnis (further L2

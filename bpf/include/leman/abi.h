@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define LM_ABI_VERSION 2
+#define LM_ABI_VERSION 3
 
 #ifdef __cplusplus
 #include <type_traits>
@@ -163,8 +163,7 @@ LM_ASSERT_ABI(struct lm_net, 12);
 /* lm_ports: __u32 ifindex -> struct lm_port. */
 #define LM_PORT_F_SECURITY 0x1	/* source MAC and addresses must be the port's own */
 #define LM_PORT_F_PEER 0x2	/* veth, other end in another namespace: bpf_redirect_peer */
-#define LM_PORT_F_SEGMENT 0x4	/* TAP: aggregates from a tunnel are cut before it */
-#define LM_PORT_F_MADE_HOOK 0x8 /* the agent made the device's clsact qdisc */
+#define LM_PORT_F_MADE_HOOK 0x4 /* the agent made the device's clsact qdisc */
 
 struct lm_port {
 	__u32 vni;
@@ -200,7 +199,6 @@ LM_ASSERT_ABI(struct lm_network, 268);
 #define LM_WAY_F_ZERO6_OK 0x8	/* IPv6 zero checksums accepted from this sender */
 #define LM_WAY_F_LOCAL 0x10	/* not a VTEP: port of this host, ifindex says which */
 #define LM_WAY_F_PEER 0x20	/* LOCAL: as LM_PORT_F_PEER */
-#define LM_WAY_F_SEGMENT 0x40	/* LOCAL: as LM_PORT_F_SEGMENT */
 
 struct lm_way {
 	struct lm_addr vtep; /* remote VTEP, all zero when LOCAL */
