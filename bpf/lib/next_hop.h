@@ -38,7 +38,7 @@ static __always_inline __u32 ask_next_hop(struct __sk_buff *skb, const struct lm
 	fib = (struct bpf_fib_lookup *)s->bytes;
 	memset(fib, 0, sizeof(*fib));
 	fib->l4_protocol = IPPROTO_UDP;
-	fib->ifindex = cfg->seg_ifindex; /* the lookup wants a device that forwards */
+	fib->ifindex = cfg->seg_rx_ifindex; /* the lookup wants a device that forwards */
 	if (v6) {
 		fib->family = AF_INET6;
 		fib->flowinfo = hop->flow;
@@ -71,7 +71,7 @@ VERIFIED_ONCE int write_next_hop(struct __sk_buff *skb, const struct lm_way *way
 	__u64 *known;
 	__be32 flow;
 
-	if (!cfg || !way || !cfg->seg_ifindex || skb->mark ||
+	if (!cfg || !way || !cfg->seg_rx_ifindex || skb->mark ||
 	    load_bytes(skb, ETH_HDR_BYTES, &flow, sizeof(flow)))
 		return 0;
 	v6 = way->flags & LM_WAY_F_V6;

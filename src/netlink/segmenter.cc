@@ -114,7 +114,8 @@ Status OffloadsOff(const char* name) {
 }
 
 // The kernel answers a program's questions about routes only from the view of a device that forwards
-// (bpf/lib/next_hop.h). Nothing is forwarded by it: whatever comes in here is the programs' own. Where
+// (bpf/lib/next_hop.h). Nothing is forwarded by the receiving end: the program there takes all that
+// comes in. (A router also reports its multicast groups: here to the end that nobody listens at.) Where
 // this cannot be set (a /proc/sys that is read-only), every packet is routed anew, which is slower.
 void AnswerRouteQuestions(const char* name) {
   for (const char* family : {"ipv4", "ipv6"}) {
@@ -130,7 +131,7 @@ Status SetUpBoth(MnlSocket& socket) {
   LEMAN_TRY(OffloadsOff(kSegmenterTx));
   LEMAN_TRY(SetUp(socket, kSegmenterRx));
   LEMAN_TRY(SetUp(socket, kSegmenterTx));
-  AnswerRouteQuestions(kSegmenterTx);
+  AnswerRouteQuestions(kSegmenterRx);
   return {};
 }
 

@@ -142,7 +142,7 @@ class NextHop:
 
     def test_without_a_device_that_forwards(self):
         """Slower, and no less right; the agent's next look at the host mends it."""
-        setting = f"net.ipv{self.family}.conf.lm-seg0.forwarding"
+        setting = f"net.ipv{self.family}.conf.lm-seg1.forwarding"
         self.host.run("sysctl", "-qw", f"{setting}=0")
         self.becomes(UNKNOWN)
         self.assertEqual(set(self.to(self.send())), {self.device_mac(self.other)})
@@ -170,7 +170,7 @@ class NextHop:
             word for gateway in gateways
             for word in ("nexthop", "via", gateway, "dev", "eth0", "onlink")))
         self.undo("route", "del", self.vtep)
-        setting = f"net.ipv{self.family}.conf.lm-seg0.forwarding"
+        setting = f"net.ipv{self.family}.conf.lm-seg1.forwarding"
         self.addCleanup(self.host.run, "sysctl", "-qw", f"{setting}=1")
         paths = {}
         for forwarding in (1, 0):  # kept, and as the kernel has it
