@@ -4,6 +4,10 @@
  * C++20. Fixed-width members, all padding written out: a hole is a compile error in C++.
  * docs/spec/map-abi.md tells what each map means; bump LM_ABI_VERSION on any change of layout or
  * meaning, the agent then fills new maps and swaps the programs.
+ *
+ * The same in all versions, because an agent reads them of another one's maps, by name: magic,
+ * underlay_ifindex, seg_rx_ifindex and made_hooks of lm_config, flags of lm_ports, LM_MADE_*,
+ * LM_PORT_F_MADE_HOOK; and what the marks of lib/reenter.h mean.
  */
 #ifndef LEMAN_ABI_H
 #define LEMAN_ABI_H
