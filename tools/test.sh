@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 build=${1:-build/release}
 shift || true
 labels=("$@")
-[[ ${#labels[@]} -gt 0 ]] || labels=(unit packet verifier e2e guest scale)
+[[ ${#labels[@]} -gt 0 ]] || labels=(unit fuzz packet verifier e2e guest scale)
 results=$build/test-results
 timeout_seconds=120 # of one test that does not say otherwise
 
@@ -27,6 +27,7 @@ for label in "${labels[@]}"; do
       prefix=()
       jobs=$(nproc)
       ;;
+    fuzz) prefix=() ;;
     packet | verifier) jobs=$(nproc) ;;
   esac
   echo "== test: $label"
