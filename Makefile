@@ -21,7 +21,7 @@ demo: setup-run build ## Two hosts, two machines, one packet's way through GENEV
 demo-qemu: setup-run setup-qemu build ## The same with three real virtual machines
 	@$(SUDO) $(BUILD)/src/cli/leman demo --kind qemu $(DEMO)
 
-test: setup-run setup-qemu build ## All tests: unit, packet, verifier, e2e, guest (Linux 6.1 in QEMU), scale
+test: setup-run setup-qemu build ## All tests: unit, fuzz, packet, verifier, e2e, guest (Linux 6.1 in QEMU), scale
 	@tools/test.sh $(BUILD)
 
 bench: setup-run build ## Side by side with Linux geneve, OVS, VXLAN and bare veth

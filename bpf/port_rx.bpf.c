@@ -38,7 +38,7 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct lm_net *n
 	if (way->flags & LM_WAY_F_LOCAL) {
 		if (way->ifindex == skb->ifindex)
 			return -LM_V_HAIRPIN;
-		return deliver(skb, way, 1);
+		return deliver(skb, way, packets_of(skb, f), 1);
 	}
 	if (largest_packet_bytes(skb, f) > net->mtu)
 		return answer_too_big(skb, net, f);
@@ -69,10 +69,9 @@ static __always_inline int from_port(struct __sk_buff *skb, const struct lm_conf
 				     const struct lm_port *port)
 {
 	const struct lm_net *net = &port->net;
-	__u32 packets = packets_of(skb);
 	__u32 bytes = skb->len;
 	struct frame f = {};
-	__u32 slot;
+	__u32 packets, slot;
 	int ret;
 
 	ret = frame_parse(skb, &f);
@@ -84,6 +83,7 @@ static __always_inline int from_port(struct __sk_buff *skb, const struct lm_conf
 	if (ret)
 		return ret;
 
+	packets = packets_of(skb, &f);
 	slot = port->slot;
 	count_tx(bpf_map_lookup_elem(&lm_port_stats, &slot), packets, bytes);
 	slot = net->slot;
@@ -130,7 +130,7 @@ static __always_inline int segmented_rx(struct __sk_buff *skb, __u32 vni)
 	if (!way)
 		return -LM_V_FDB_MISS;
 	if (way->flags & LM_WAY_F_LOCAL)
-		return deliver(skb, way, 1);
+		return deliver(skb, way, packets_of(skb, &f), 1);
 	return encapsulate(skb, &network->net, vni, way, &f);
 }
 

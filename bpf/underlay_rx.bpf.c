@@ -22,7 +22,7 @@ struct arrival {
 };
 
 static __always_inline int deliver_frame(struct __sk_buff *skb, const struct arrival *a,
-					 const struct frame *f)
+					 const struct frame *f, __u32 packets)
 {
 	struct lm_mac_key key = {.vni = a->vni};
 	const struct lm_flood *flood;
@@ -32,7 +32,7 @@ static __always_inline int deliver_frame(struct __sk_buff *skb, const struct arr
 		memcpy(key.mac, f->eth.h_dest, 6);
 		way = bpf_map_lookup_elem(&lm_fdb, &key);
 		if (way && (way->flags & LM_WAY_F_LOCAL))
-			return deliver(skb, way, a->peer_ok);
+			return deliver(skb, way, packets, a->peer_ok);
 		if (way)
 			return -LM_V_NOT_LOCAL;
 		if (!(a->sender->net.flags & LM_NET_F_FLOOD_UNKNOWN))
@@ -94,7 +94,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 	__u32 inner = 0;
 	struct frame f = {};
 	int csum_level;
-	__u32 slot;
+	__u32 packets, slot;
 	int ret;
 
 	ret = outer_parse(skb, cfg, &o);
@@ -121,13 +121,14 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 	if (ret)
 		return ret;
 
+	packets = packets_of(skb, &f);
 	slot = a.sender->peer.slot;
-	count_rx(bpf_map_lookup_elem(&lm_peer_stats, &slot), packets_of(skb), skb->len);
+	count_rx(bpf_map_lookup_elem(&lm_peer_stats, &slot), packets, skb->len);
 	slot = a.sender->net.slot;
-	count_rx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets_of(skb), skb->len);
+	count_rx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets, skb->len);
 	if (a.sender->net.flags & LM_NET_F_LEARNING)
 		learn(cfg, a.vni, f.eth.h_source, &a.vtep, &a.sender->peer);
-	return deliver_frame(skb, &a, &f);
+	return deliver_frame(skb, &a, &f, packets);
 }
 
 SEC("tc")

@@ -9,7 +9,7 @@ labels=("$@")
 everything=0
 if [[ ${#labels[@]} -eq 0 ]]; then
   everything=1
-  labels=(unit packet verifier e2e guest scale)
+  labels=(unit fuzz packet verifier e2e guest scale)
 fi
 results=$build/test-results
 timeout_seconds=120 # of one test that does not say otherwise
@@ -31,6 +31,7 @@ for label in "${labels[@]}"; do
       prefix=()
       jobs=$(nproc)
       ;;
+    fuzz) prefix=() ;;
     packet | verifier) jobs=$(nproc) ;;
   esac
   echo "== test: $label"

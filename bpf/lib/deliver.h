@@ -12,11 +12,12 @@
  * `peer_ok`: skb->protocol is that of the frame, so it may jump straight into the other end of a
  * veth; otherwise it goes through the device, which sets it anew. A TC action or -reason.
  */
-static __always_inline int deliver(struct __sk_buff *skb, const struct lm_way *way, int peer_ok)
+static __always_inline int deliver(struct __sk_buff *skb, const struct lm_way *way, __u32 packets,
+				   int peer_ok)
 {
 	__u32 slot = way->slot;
 
-	count_rx(bpf_map_lookup_elem(&lm_port_stats, &slot), packets_of(skb), skb->len);
+	count_rx(bpf_map_lookup_elem(&lm_port_stats, &slot), packets, skb->len);
 	if ((way->flags & LM_WAY_F_PEER) && peer_ok) {
 		/* It was for the other end all the time, not for "some other host". */
 		if (skb->pkt_type != PACKET_HOST)

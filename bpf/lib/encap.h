@@ -331,10 +331,9 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_net *net, _
 	__u32 inner_bytes = skb->len + (skb->vlan_present ? VLAN_HDR_BYTES : 0);
 	const struct lm_config *cfg = config();
 	__u32 outer_bytes, l2_bytes, ip_bytes;
-	__u32 packets = packets_of(skb);
 	__u64 payload_sum = 0;
 	struct options opts;
-	__u32 hash, slot;
+	__u32 hash, packets, slot;
 	int v6, in_front;
 	__u8 tos;
 	int ret;
@@ -345,6 +344,7 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, const struct lm_net *net, _
 	find_options(net, vni, &opts);
 	in_front = !frame_is_ip(f);
 	hash = flow_hash(skb, f);
+	packets = packets_of(skb, f);
 	slot = way->slot;
 	/*
 	 * Datagrams that a program sent as one (UDP_SEGMENT) do not survive decapsulation: the

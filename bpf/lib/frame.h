@@ -126,6 +126,45 @@ static __always_inline int frame_parse(struct __sk_buff *skb, struct frame *f)
 	return 0;
 }
 
+/* Bytes of the IP and transport headers that each packet of an IP aggregate has; 0: cannot be told.
+ */
+static __always_inline __u32 aggregate_headers(struct __sk_buff *skb, const struct frame *f)
+{
+	__u8 proto, doff;
+	__u32 l4;
+
+	if (f->proto == bpf_htons(ETH_P_IP)) {
+		l4 = (f->ip4.ver_ihl & 0xf) * 4u;
+		proto = f->ip4.protocol;
+	} else {
+		l4 = sizeof(struct ip6_header);
+		proto = f->ip6.nexthdr;
+	}
+	if (proto != IPPROTO_TCP)
+		return l4 + (__u32)sizeof(struct udphdr);
+	if (bpf_skb_load_bytes(skb, f->l3 + l4 + 12, &doff, 1))
+		return 0;
+	return l4 + (__u32)(doff >> 4) * 4;
+}
+
+/*
+ * Packets that a frame stands for: 1, or the segments of an aggregate. The kernel forgets how many
+ * those are when headers come or go, so behind a tunnel the lengths have to tell.
+ */
+static __always_inline __u32 packets_of(struct __sk_buff *skb, const struct frame *f)
+{
+	__u32 headers;
+
+	if (!skb->gso_size)
+		return 1;
+	if (skb->gso_segs)
+		return skb->gso_segs;
+	headers = frame_is_ip(f) ? aggregate_headers(skb, f) : 0;
+	if (!headers || f->l3 + headers >= skb->len)
+		return 1;
+	return (skb->len - f->l3 - headers + skb->gso_size - 1) / skb->gso_size;
+}
+
 /* Takes the tags parsed off the frame, so that it starts with plain Ethernet again. 0 or -reason.
  */
 static __always_inline int frame_strip_tags(struct __sk_buff *skb, struct frame *f)

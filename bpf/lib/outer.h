@@ -111,6 +111,9 @@ static __always_inline int outer_ipv6(struct __sk_buff *skb, const struct lm_con
 	o->udp = off;
 	o->ip_end = l3 + (__u32)sizeof(ip) + bpf_ntohs(ip.payload_len);
 	addr_from_v6(&o->src, ip.saddr);
+	/* An IPv4-mapped source is no address of a wire, and would name the IPv4 VTEP: nobody's. */
+	if (!(ip.saddr[0] | ip.saddr[1]) && ip.saddr[2] == bpf_htonl(0xffff))
+		memset(&o->src, 0, sizeof(o->src));
 	o->pseudo = sum_words(ip.saddr, 16) + sum_words(ip.daddr, 16) + bpf_htons(IPPROTO_UDP);
 	return 0;
 }

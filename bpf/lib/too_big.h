@@ -39,28 +39,14 @@ struct icmp6_answer {
 static __always_inline __u32 largest_packet_bytes(struct __sk_buff *skb, const struct frame *f)
 {
 	__u32 tags = f->n_tags * VLAN_HDR_BYTES;
-	__u32 l4;
-	__u8 proto, doff;
+	__u32 headers;
 
 	if (!skb->gso_size)
 		return skb->len - f->l3 + tags;
 	if (!frame_is_ip(f))
 		return skb->gso_size + tags;
-	if (f->proto == bpf_htons(ETH_P_IP)) {
-		l4 = (f->ip4.ver_ihl & 0xf) * 4u;
-		proto = f->ip4.protocol;
-	} else {
-		l4 = sizeof(struct ip6_header);
-		proto = f->ip6.nexthdr;
-	}
-	if (proto == IPPROTO_TCP) {
-		if (bpf_skb_load_bytes(skb, f->l3 + l4 + 12, &doff, 1))
-			return skb->len;
-		l4 += (__u32)(doff >> 4) * 4;
-	} else {
-		l4 += sizeof(struct udphdr);
-	}
-	return l4 + skb->gso_size + tags;
+	headers = aggregate_headers(skb, f);
+	return headers ? headers + skb->gso_size + tags : skb->len;
 }
 
 static __always_inline int icmp_allowed(void)

@@ -41,14 +41,6 @@ static __always_inline int finish(__u32 hook, __u32 bytes, int result)
 	return result;
 }
 
-/* Packets that a frame stands for: 1, or the segments of an aggregate. */
-static __always_inline __u32 packets_of(struct __sk_buff *skb)
-{
-	__u32 segs = skb->gso_segs;
-
-	return segs ? segs : 1;
-}
-
 static __always_inline void count_tx(struct lm_counters *c, __u32 packets, __u32 bytes)
 {
 	if (c) {

@@ -1,6 +1,5 @@
 #include "dataplane/dataplane.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 
 #include "dataplane/kernel_dataplane.h"
 #include "dataplane/pin_dir.h"
+#include "dataplane/pinned_facts.h"
 #include "dataplane/tc_attach.h"
 #include "leman/abi.h"
 
@@ -44,30 +44,17 @@ Result<std::unique_ptr<Dataplane>> OpenDataplane(const DataplaneOptions& options
 
 namespace {
 
-// Devices whose clsact qdisc an agent made, by the maps pinned under `pin_root`. Another version of
-// them may have another layout: what its agent made is not known, so it stays.
+// Devices whose clsact qdisc an agent made, by the maps pinned under `pin_root`.
 Result<std::set<std::uint32_t>> MadeHooks(const std::string& pin_root) {
   std::set<std::uint32_t> made;
-  const std::string dir = PinDir(pin_root, LM_ABI_VERSION);
-  if (const int fd = bpf_obj_get((dir + "/lm_ports").c_str()); fd >= 0) {
-    const BpfMap<std::uint32_t, lm_port> ports("lm_ports", fd, 0);
-    LEMAN_ASSIGN_OR_RETURN(const auto entries, ports.ReadAll());
-    for (const auto& [ifindex, port] : entries) {
-      if ((port.flags & LM_PORT_F_MADE_HOOK) != 0) {
-        made.insert(ifindex);
-      }
+  for (const std::string& dir : ListPinDirs(pin_root)) {
+    LEMAN_ASSIGN_OR_RETURN(const PinnedFacts facts, ReadPinnedFacts(dir));
+    made.insert(facts.ports_with_made_hooks.begin(), facts.ports_with_made_hooks.end());
+    if ((facts.made_hooks & LM_MADE_UNDERLAY) != 0) {
+      made.insert(facts.underlay_ifindex);
     }
-  }
-  if (const int fd = bpf_obj_get((dir + "/lm_config").c_str()); fd >= 0) {
-    const BpfMap<std::uint32_t, lm_config> map("lm_config", fd, 1);
-    lm_config config{};
-    if (map.Get(0, &config)) {
-      if ((config.made_hooks & LM_MADE_UNDERLAY) != 0) {
-        made.insert(config.underlay_ifindex);
-      }
-      if ((config.made_hooks & LM_MADE_SEGMENT) != 0) {
-        made.insert(config.seg_rx_ifindex);
-      }
+    if ((facts.made_hooks & LM_MADE_SEGMENT) != 0) {
+      made.insert(facts.segment_rx_ifindex);
     }
   }
   return made;

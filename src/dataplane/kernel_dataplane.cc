@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "dataplane/encode.h"
 #include "dataplane/pin_dir.h"
+#include "dataplane/pinned_facts.h"
 #include "dataplane/tc_attach.h"
 
 namespace leman {
@@ -53,6 +54,7 @@ Status KernelDataplane::TakeOver() {
   if (!objects_->maps().config.Get(0, &config_)) {
     config_ = {};
   }
+  LEMAN_TRY(TakeOverFromOtherVersions());
   if (config_.magic == 0) {
     config_.magic = RandomMagic();
   }
@@ -74,6 +76,25 @@ Status KernelDataplane::TakeOver() {
   }
   for (const auto& [address, peer] : peers_.held()) {
     peer_slots_.Seed(DecodeAddress(address), peer.slot);
+  }
+  return {};
+}
+
+// Their entries mean nothing here; but frames that their programs have sent on a second pass come
+// to ours, and the hooks they made are ours to take away.
+Status KernelDataplane::TakeOverFromOtherVersions() {
+  for (const std::string& dir : ListPinDirs(options_.pin_root)) {
+    if (dir == pin_dir_) {
+      continue;
+    }
+    LEMAN_ASSIGN_OR_RETURN(const PinnedFacts facts, ReadPinnedFacts(dir));
+    made_hooks_.insert(facts.ports_with_made_hooks.begin(), facts.ports_with_made_hooks.end());
+    if (config_.magic == 0) {
+      config_.magic = facts.magic;
+      config_.underlay_ifindex = facts.underlay_ifindex;
+      config_.seg_rx_ifindex = facts.segment_rx_ifindex;
+      config_.made_hooks = facts.made_hooks;
+    }
   }
   return {};
 }
@@ -494,7 +515,8 @@ void KernelDataplane::DetachStrangers(ApplyReport* report) {
   }
   for (const std::uint32_t ifindex : devices.value()) {
     if (!attached_.contains(ifindex)) {
-      Note(TcDetach(ifindex, false), "detach", report);
+      Note(TcDetach(ifindex, made_hooks_.contains(ifindex)), "detach", report);
+      made_hooks_.erase(ifindex);
     }
   }
   for (const std::string& dir : ListPinDirs(options_.pin_root)) {

@@ -44,6 +44,7 @@ class KernelDataplane : public Dataplane {
     std::shared_ptr<const Network> after;
   };
 
+  [[nodiscard]] Status TakeOverFromOtherVersions();
   [[nodiscard]] std::vector<Change> ChangedNetworks(const model::HostProgram& wanted) const;
   void EmitHost(const model::HostProgram& wanted);
   void EmitNetwork(const Network& network);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The agent dies, traffic does not: kill -9 at any moment under pings every millisecond, over both
-families of underlay and while the state changes; SIGTERM; a restart with another state."""
+"""The agent dies, traffic does not: kill -9 at any moment, 200 times, under pings every millisecond and
+TCP, over both families of underlay and while the state changes; SIGTERM; a restart with another state."""
+import collections
 import copy
 import itertools
 import json
@@ -18,7 +19,8 @@ import traffic
 
 MAPS = ("lm_config", "lm_ports", "lm_port_addrs", "lm_networks", "lm_fdb", "lm_neigh", "lm_peers",
         "lm_vteps", "lm_flood", "lm_known_opts")
-KILLS = 20
+KILLS = 100  # over each family
+START_SECONDS = 0.3  # about; most of them go to the verifier
 
 
 def maps(host):
@@ -79,7 +81,6 @@ class KillTest(unittest.TestCase):
         seed = random.randrange(1 << 32)
         print(f"seed {seed}", flush=True)
         moments = random.Random(seed)
-        self.log_size = {}
         hosts = list(lab.hosts.values())
         wanted, before, states = {}, {}, {}
         for host in hosts:
@@ -91,9 +92,10 @@ class KillTest(unittest.TestCase):
             wanted[host], before[host] = maps(host), left(host)
             states[host] = variants(yaml.safe_load(host.state_path.read_text()))
         pings = traffic.Pings(lab, "vm-1", lab.address("vm-2", 4))
+        stream = traffic.Stream(lab, "vm-1", "vm-2", 6)
         rewriters = [Rewriter(host, states[host]) for host in hosts]
         try:
-            reached = [self.kill_once(hosts[number % 2], moments) for number in range(KILLS)]
+            reached = self.kill_all(hosts, moments)
             for rewriter in rewriters:
                 rewriter.stop()
             for host in hosts:
@@ -108,29 +110,34 @@ class KillTest(unittest.TestCase):
             for rewriter in rewriters:
                 rewriter.stop()
             sent, received, duplicates, errors = pings.stop()
-        print(f"killed in {sorted(reached)}; {sent} pings", flush=True)
+        print(f"killed in {reached}; {sent} pings, {stream.stop()} bytes of TCP", flush=True)
         self.assertEqual((received, duplicates, errors), (sent, 0, 0))
         self.assertGreater(sent, 1000)
+        self.assertGreater(reached["ready"], KILLS / 5)
+        self.assertGreater(KILLS - reached["ready"], KILLS / 10)
         for host in hosts:
             self.assertEqual(host.problems(), [])
             self.assertEqual(maps(host), wanted[host])
             self.assertEqual(left(host), before[host])
 
-    def kill_once(self, host, moments):
-        """Kills and starts the agent; every second time the next kill meets it at work, else anywhere
-        in its start. The state it had reached."""
-        start_seconds = 0.5
-        if moments.random() < 0.5:
-            host.wait_ready()
-            start_seconds = 0.1
-        # The moment is what is random here; nothing is waited for.
-        time.sleep(moments.uniform(0, start_seconds))
-        host.kill()
-        said = host.log_path.read_text()[self.log_size.get(host, 0):]
-        self.log_size[host] = host.log_path.stat().st_size
-        host.start(wait=False)
-        reached = re.findall("start state: (.*)", said)
-        return reached[-1] if reached else "starting"
+    def kill_all(self, hosts, moments):
+        """Kills agents and starts them again: every second time one at work, else the one that was
+        started last, anywhere in its start. How often each state was reached."""
+        reached = collections.Counter()
+        log_size = collections.Counter()
+        host = hosts[0]
+        for _ in range(KILLS):
+            if moments.random() < 0.5:
+                host = moments.choice(hosts)
+                host.wait_ready()
+            # The moment is what is random here; nothing is waited for.
+            time.sleep(moments.uniform(0, START_SECONDS))
+            host.kill()
+            said = host.log_path.read_text()[log_size[host]:]
+            log_size[host] = host.log_path.stat().st_size
+            host.start(wait=False)
+            reached[(re.findall("start state: (.*)", said) or ["starting"])[-1]] += 1
+        return dict(reached)
 
 
 class RestartTest(unittest.TestCase):

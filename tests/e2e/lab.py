@@ -140,6 +140,7 @@ class Host:
         self.pin_root = PIN_ROOT / lab.name / name
         self.socket_path = self.run_dir / "agent.sock"
         self.agent = None  # the one this process started, if any
+        self.agent_program = AGENT
         self.agent_options = []
         self.agent_wrapper = []  # a command that starts the agent
 
@@ -215,8 +216,8 @@ class Host:
         return int((self.run_dir / "agent.lock").read_text())
 
     def agent_command(self, *more):
-        return [*enter(self.netns), *self.agent_wrapper, str(AGENT), "--state", str(self.state_path),
-                "--pin-root", str(self.pin_root), "--run-dir", str(self.run_dir),
+        return [*enter(self.netns), *self.agent_wrapper, str(self.agent_program), "--state",
+                str(self.state_path), "--pin-root", str(self.pin_root), "--run-dir", str(self.run_dir),
                 *([] if "--metrics-address" in [*self.agent_options, *more]
                   else ["--metrics-address", "off"]), *self.agent_options, *more]
 

@@ -126,6 +126,56 @@ def tos_received(source_ns, target_ns, address, tos, family=4, port=5003):
         return control[0][2][0]
 
 
+class Stream:
+    """A TCP connection that sends until stop(), at a pace that leaves the processor to others, and whose
+    bytes are compared one by one at the other end."""
+
+    _PIECE = make_bytes(1 << 16, "stream")
+
+    def __init__(self, lab, source, target, family, port=5009):
+        address = lab.address(target, family)
+        with labs.make_socket(lab.netns(target), FAMILIES[family]) as listener:
+            listener.bind((address, port))
+            listener.listen(1)
+            self._out = labs.make_socket(lab.netns(source), FAMILIES[family], timeout=20)
+            self._out.connect((address, port))
+            self._in, _ = listener.accept()
+        self._in.settimeout(20)
+        self._stop = threading.Event()
+        self._work = [labs.Background(self._send), labs.Background(self._receive)]
+
+    def _send(self):
+        sent = 0
+        while not self._stop.wait(0.004):
+            self._out.sendall(self._PIECE[:8] + struct.pack("!Q", sent) + self._PIECE[16:])
+            sent += 1
+        self._out.shutdown(socket.SHUT_WR)
+        return sent
+
+    def _receive(self):
+        number, data = 0, bytearray()
+        while piece := self._in.recv(1 << 18):
+            data += piece
+            while len(data) >= len(self._PIECE):
+                head = self._PIECE[:8] + struct.pack("!Q", number)
+                if data[:16] != head or data[16:len(self._PIECE)] != self._PIECE[16:]:
+                    raise AssertionError(f"TCP: piece {number} came as other bytes")
+                del data[:len(self._PIECE)]
+                number += 1
+        if data:
+            raise AssertionError(f"TCP: piece {number} came in part")
+        return number
+
+    def stop(self):
+        """How many bytes were sent, all of which have come."""
+        self._stop.set()
+        with self._out, self._in:
+            sent, received = (work.result(40) for work in self._work)
+        if received != sent:
+            raise AssertionError(f"TCP: {received} of {sent} pieces came")
+        return sent * len(self._PIECE)
+
+
 class Pings:
     """Echo requests every millisecond until stop(), which waits for the answers that are still on their
     way: ping itself counts those as lost."""

@@ -1,5 +1,6 @@
 """Frames and packets as bytes: made, caught and taken apart, without the code under test."""
 import collections
+import ctypes
 import socket
 import struct
 import subprocess
@@ -13,6 +14,11 @@ ETH_P_ALL = 3
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
 VLAN_VALID = 0x10
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+# Classic BPF, linux/filter.h: 0 for TCP over IPv4 without tags, else all.
+NO_TCP = b"".join(struct.pack("=HBBI", *line) for line in (
+    (0x28, 0, 0, 12), (0x15, 0, 3, 0x0800), (0x30, 0, 0, 23), (0x15, 0, 1, 6), (0x06, 0, 0, 0),
+    (0x06, 0, 0, 0xFFFFFFFF)))
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 
@@ -113,11 +119,15 @@ def parse_tunnel(frame, port=GENEVE_PORT):
 class Ear:
     """Everything that comes in (and, if wanted, goes out) at one device, VLAN tags in place."""
 
-    def __init__(self, netns, device="eth0", outgoing=False):
+    def __init__(self, netns, device="eth0", outgoing=False, without_tcp=False):
         self._outgoing = outgoing
         self._socket = labs.make_socket(netns, socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, labs.SO_RCVBUFFORCE, 64 << 20)
         self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        if without_tcp:
+            program = ctypes.create_string_buffer(NO_TCP)
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack(
+                "@HP", len(NO_TCP) // 8, ctypes.addressof(program)))
         self._socket.bind((device, ETH_P_ALL))
         self._socket.setblocking(False)
         self.frames = []

@@ -182,6 +182,10 @@ decap(table, "same_mac_in_network_red", tunnel(PING, src="192.168.1.100", vni=20
 decap(table, "same_mac_same_vtep_in_network_red", tunnel(PING, vni=20002), PING, to="port_c",
       net="red", ids="G-3.4-29 G-6.2-02 N-7365-01")
 
+# How maps spell the IPv4 VTEP; on the wire nobody has such an address. RFC 4291 section 2.5.5.2
+underlay_drop(table, "ip4_vtep_spelled_in_ip6", tunnel(PING, v6=True, src="::ffff:" + VTEP4), "peer",
+              ids="G-6.3-02")
+
 # UDP checksums.
 GOOD6, ZERO6 = tunnel(PING, v6=True), tunnel(PING, v6=True, checksum=False)
 decap(table, "ip4_zero_checksum", tunnel(PING, checksum=False), PING, events={}, ids="G-3.3-17")

@@ -33,7 +33,7 @@ def packet_too_big(data, mtu):
 def answered(name, data, mtu=MTU, ids="", **spec):
     make = packet_too_big if data[12:14] == b"\x86\xdd" else frag_needed
     size = len(data)
-    segments = spec.get("gso_segs", 1)
+    segments = spec.pop("packets", spec.get("gso_segs", 1))
     config = dict(spec.pop("config", {}), mtu=mtu)
     table.add(name, "port", data, "redirect", "forwarded", out=make(data, mtu), config=config,
               events={"icmp_too_big": 1},
@@ -116,6 +116,12 @@ for family, head, l3 in (("ip4", ip4(), 20), ("ip6", ip6(), 40)):
     answered("aggregate_%s_tcp_options" % family, aggregate, gso_size=MTU - l3 - 32 + 1, gso_segs=3)
     aggregate = frame(head / UDP(sport=1, dport=2) / Raw(bytes(2900)))
     answered("aggregate_%s_udp" % family, aggregate, gso_size=MTU - l3 - 8 + 1, gso_segs=3)
+    # The kernel does not always know how many packets it is: it counts as those its bytes make.
+    for rest in (0, 1):
+        size = MTU - l3 - 32 + 1
+        aggregate = frame(head / TCP(sport=1, dport=2, options=[("NOP", None)] * 12) /
+                          Raw(bytes(2 * size + rest)))
+        answered("aggregate_%s_uncounted_%d" % (family, rest), aggregate, packets=2 + rest, gso_size=size)
 
 # Through the device, back to its sender.
 over = frame(ip4() / UDP(sport=9, dport=9) / Raw(b"w" * 1423))

@@ -4,6 +4,10 @@
  * C++20. Fixed-width members, all padding written out: a hole is a compile error in C++.
  * docs/spec/map-abi.md tells what each map means; bump LM_ABI_VERSION on any change of layout or
  * meaning, the agent then fills new maps and swaps the programs.
+ *
+ * The same in all versions, because an agent reads them of another one's maps, by name: magic,
+ * underlay_ifindex, seg_rx_ifindex and made_hooks of lm_config, flags of lm_ports, LM_MADE_*,
+ * LM_PORT_F_MADE_HOOK; and what the marks of lib/reenter.h mean.
  */
 #ifndef LEMAN_ABI_H
 #define LEMAN_ABI_H
@@ -163,7 +167,7 @@ LM_ASSERT_ABI(struct lm_net, 12);
 /* lm_ports: __u32 ifindex -> struct lm_port. */
 #define LM_PORT_F_SECURITY 0x1	/* source MAC and addresses must be the port's own */
 #define LM_PORT_F_PEER 0x2	/* veth, other end in another namespace: bpf_redirect_peer */
-#define LM_PORT_F_MADE_HOOK 0x4 /* the agent made the device's clsact qdisc */
+#define LM_PORT_F_MADE_HOOK 0x8 /* the agent made the device's clsact qdisc */
 
 struct lm_port {
 	__u32 vni;
