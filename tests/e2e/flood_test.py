@@ -59,8 +59,8 @@ class Outer:
         size = 8 + len(data)
         made = struct.pack("!HHHH", 50000, port, size if length is None else length, 0) + data
         if checksum is None:
-            pseudo = source + socket.inet_pton(self._af, self.target) + struct.pack("!IHH", size, 0, UDP)
-            checksum = wire.checksum(pseudo + made) or 0xFFFF
+            pseudo = source + socket.inet_pton(self._af, self.target)
+            checksum = wire.checksum(pseudo + struct.pack("!IHH", size, 0, UDP) + made) or 0xFFFF
         return made[:6] + struct.pack("!H", checksum) + made[8:]
 
     def frame(self, payload, source=None, tos=0, total=None, **more):
@@ -211,7 +211,8 @@ def ip4_kinds(outer, good):
     yield Kind("later fragment", outer.tunnel(sound, fragment=0x2001), "passed")
     yield Kind("last fragment", outer.tunnel(sound, fragment=0x1FFF), "passed")
     for more in (1, 0xFFFF - 20 - len(udp)):
-        yield Kind(f"IP length {more} more", outer.tunnel(sound, total=20 + len(udp) + more), "outer_len")
+        yield Kind(f"IP length {more} more", outer.tunnel(sound, total=20 + len(udp) + more),
+                   "outer_len")
     for total in (0, 19):
         yield Kind(f"IP length {total}", outer.tunnel(sound, total=total), "outer_len")
     # No port is known of these.
@@ -229,7 +230,8 @@ def ip6_kinds(outer, good):
     for name, headers in (("hop by hop", [HOPOPTS]), ("destination", [DSTOPTS]),
                           ("four", [HOPOPTS, DSTOPTS, DSTOPTS, DSTOPTS])):
         yield Kind(f"extension headers: {name}",
-                   outer.tunnel(sound, headers=[(number, pad) for number in headers]), "forwarded", good)
+                   outer.tunnel(sound, headers=[(number, pad) for number in headers]), "forwarded",
+                   good)
     yield Kind("five extension headers", outer.tunnel(sound, headers=[(DSTOPTS, pad)] * 5), "passed")
     for left, verdict in ((0, "forwarded"), (1, "passed")):
         yield Kind(f"routing header, {left} left", outer.tunnel(
@@ -383,8 +385,8 @@ class FloodTest(unittest.TestCase):
             blue.drain()
             red.drain()
         sent = rounds * len(kinds)
-        print(f"{sent} packets of {len(kinds)} in {seconds:.1f} s, {sent / seconds:.0f} a second, beside "
-              f"{carried / seconds / 1e6:.0f} MB/s of TCP", flush=True)
+        print(f"{sent} packets of {len(kinds)} in {seconds:.1f} s, {sent / seconds:.0f} a second, "
+              f"beside {carried / seconds / 1e6:.0f} MB/s of TCP", flush=True)
         self.assertEqual(lost_on_devices(lab), lost)
         verdicts = collections.Counter(kind.verdict for kind in kinds)
         after = self.counts(host)
@@ -410,7 +412,7 @@ class FloodTest(unittest.TestCase):
         return made
 
     def check_counts(self, grown, peers, wanted):
-        """`peers`: of blue, which sends the TCP, and of red; `wanted`: verdict → packets of the flood."""
+        """`peers`: of blue, which sends the TCP, and of red; `wanted`: verdict → flood packets."""
         # What passes is also the hosts' own ARP and neighbour discovery.
         passed = wanted.pop("passed")
         self.assertTrue(passed <= grown.pop("passed") <= passed + 300, passed)
