@@ -53,7 +53,7 @@ def once(way, what, seconds):
 def in_rounds(ways, measures, rounds, seconds):
     """way → measure → {"samples": …, "cpu": processor seconds a packet, byte or round trip}"""
     table = {way.name: {what: {"samples": [], "cpu": []} for what in measures} for way in ways}
-    for number in range(rounds):
+    for number in range(rounds if ways else 0):
         for what in measures:
             for way in ways if number % 2 == 0 else reversed(ways):
                 value, cpu = once(way, what, seconds)

@@ -22,7 +22,7 @@ def _text(x, y, words, size=11, **more):
 
 def _panel(left, top, title, bars, scale):
     parts = [_text(left, top - 6, title, 12, font_weight="bold")]
-    for number, (way, (value, low, high, label)) in enumerate(bars.items()):
+    for number, (way, (value, low, high)) in enumerate(bars.items()):
         y = top + number * ROW
         middle = y + ROW / 2
         parts += [f'<rect x="{left}" y="{middle - BAR / 2}" width="{value * scale:.1f}" '
@@ -30,7 +30,7 @@ def _panel(left, top, title, bars, scale):
         if (high - low) * scale > 2:
             parts.append(f'<path d="M{left + low * scale:.1f} {middle}H{left + high * scale:.1f}" '
                          'stroke="#222" stroke-width="1.5"/>')
-        parts.append(_text(left + max(value, high) * scale + 4, middle + 4, label))
+        parts.append(_text(left + max(value, high) * scale + 4, middle + 4, f"{value:.2f}"))
     bottom = top + len(bars) * ROW
     parts.append(f'<path d="M{left + scale:.1f} {top}V{bottom}" stroke="#222" stroke-width="1" '
                  'stroke-dasharray="3 3"/>')
@@ -39,9 +39,9 @@ def _panel(left, top, title, bars, scale):
 
 
 def svg(title, explanation, captions, panels):
-    """`panels`: (title, {way: (value, lowest, highest, label)}), all with the same ways."""
+    """`panels`: (title, {way: (value, lowest, highest)}), all with the same ways."""
     ways = list(panels[0][1])
-    longest = max(high for _, bars in panels for _, _, high, _ in bars.values())
+    longest = max(high for _, bars in panels for _, _, high in bars.values())
     scale = (PANEL - NUMBER) / longest
     block = len(ways) * ROW + 40
     rows = (len(panels) + COLUMNS - 1) // COLUMNS

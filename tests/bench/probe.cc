@@ -16,6 +16,7 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -341,14 +343,17 @@ void TcpBulk(const char* to, double seconds, std::size_t streams) {
   std::puts("}");
 }
 
-void AnswerUdp(int fd) {
+// Blocking, in a process of its own: one system call a packet.
+[[noreturn]] void AnswerUdp(int fd) {
   Buffer packet{};
-  sockaddr_in from{};
-  socklen_t from_bytes = sizeof from;
-  while (recvfrom(fd, packet.data(), packet.size(), MSG_DONTWAIT,
-                  reinterpret_cast<sockaddr*>(&from),
-                  &from_bytes) >= static_cast<ssize_t>(sizeof(std::uint32_t))) {
+  while (true) {
+    sockaddr_in from{};
+    socklen_t from_bytes = sizeof from;
     std::uint32_t number = 0;
+    if (recvfrom(fd, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&from),
+                 &from_bytes) < static_cast<ssize_t>(sizeof number)) {
+      continue;
+    }
     std::memcpy(&number, packet.data(), sizeof number);
     if (number % kAckEvery == 0) {
       sendto(fd, &number, sizeof number, 0, reinterpret_cast<sockaddr*>(&from), from_bytes);
@@ -396,10 +401,15 @@ void Serve() {
   const int udp = Bound(SOCK_DGRAM, kPort);
   Must(listen(transactions, 64), "listen");
   Must(listen(bulk, 64), "listen");
+  if (Must(fork(), "fork") == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    AnswerUdp(udp);
+  }
+  close(udp);
   std::puts("ready");
   std::fflush(stdout);
   std::vector<char> buffer(kBulkBytes);
-  std::vector<pollfd> fds{{transactions, POLLIN, 0}, {bulk, POLLIN, 0}, {udp, POLLIN, 0}};
+  std::vector<pollfd> fds{{transactions, POLLIN, 0}, {bulk, POLLIN, 0}};
   const std::size_t first_caller = fds.size();
   std::vector<Caller> callers(first_caller);  // beside `fds`
   while (poll(fds.data(), fds.size(), -1) > 0) {
@@ -410,10 +420,7 @@ void Serve() {
         fds[i].fd = -1;  // poll() passes over it
       }
     }
-    if (fds[2].revents != 0) {
-      AnswerUdp(udp);
-    }
-    for (std::size_t i = 0; i < 2; ++i) {
+    for (std::size_t i = 0; i < first_caller; ++i) {
       const int fd = fds[i].revents != 0 ? accept(fds[i].fd, nullptr, nullptr) : -1;
       if (fd >= 0) {
         NoDelay(fd);

@@ -108,6 +108,16 @@ def _hooks(hooks):
          for way, row in hooks.items()])
 
 
+def _beside_switches(figures, base):
+    if not figures["switches"]:
+        return []
+    return ["## Beside Open vSwitch\n",
+            "Its kernel module turns connection tracking on in every namespace of the machine, also in "
+            "those that have nothing to do with it. So it is measured after all else, and the others "
+            "once more beside it.\n",
+            _comparison(figures["switches"], base, MEASURES)]
+
+
 def page(figures):
     guest = figures["about"]["guest"]
     base = reference(figures)
@@ -118,6 +128,7 @@ def page(figures):
         f"ratio to {base}.\n",
         _comparison(figures["ways"], base, MEASURES),
         *(f"Not measured: {way}: {reason}.\n" for way, reason in figures["not_measured"].items()),
+        *_beside_switches(figures, base),
         "## Targets\n",
         "\n".join(f"- {sentence}." for sentence in targets(figures)) + "\n",
         "## Processor time\n",
@@ -146,20 +157,20 @@ def page(figures):
 
 def image(figures):
     base = reference(figures)
-    ways = figures["ways"]
     panels = []
-    for what, (title, unit, one, more) in MEASURES.items():
+    for what, (title, _, _, more) in MEASURES.items():
         bars = {}
-        for way in ways:
-            found = [ratio if more else 1 / ratio for ratio in ratios(ways, way, base, what)]
-            bars[way] = (statistics.median(found), min(found), max(found),
-                         f"{statistics.median(ways[way][what]['samples']) / one:.1f}")
-        panels.append((f"{title}, {unit}", bars))
+        for table in (figures["ways"], figures["switches"]):
+            for way in table:
+                if way not in bars:
+                    found = [ratio if more else 1 / ratio for ratio in ratios(table, way, base, what)]
+                    bars[way] = statistics.median(found), min(found), max(found)
+        panels.append((title, bars))
     return picture.svg(
-        f"How fast, beside {base} (= 1)",
-        "Length: rate, or for ping, TCP_RR and TCP_CRR the inverse of the round trip: longer is faster. "
-        "Number: what was measured." + ("" if figures["about"]["guest"] else
-                                        " Line: from the slowest to the fastest round."),
+        f"How fast, beside {base}",
+        f"{base} is 1. Of ping, TCP_RR and TCP_CRR it is how much shorter the round trip is. Longer is "
+        "faster." + ("" if figures["about"]["guest"] else
+                     " Thin line: from the slowest to the fastest round."),
         [about_line(figures), "made by: " + command(figures)], panels)
 
 

@@ -3,10 +3,12 @@ if it has one, is not touched."""
 import os
 import pathlib
 import subprocess
+import time
 
 import lab as labs
 
 TOOLS = ("ovs-vswitchd", "ovs-vsctl")
+COUNTS_AFTER_SECONDS = 10
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
@@ -28,6 +30,10 @@ class Switch:
         self._start("ovsdb-server", self.dir / "conf.db", "--remote=p" + database)
         labs.wait_for((self.dir / "db.sock").exists, "ovsdb-server listens")
         self.vsctl("--no-wait", "init")
+        # In the first seconds of a machine's uptime it takes it for one without processors, and has no
+        # thread for packets that no flow in the kernel knows.
+        labs.wait_for(lambda: time.clock_gettime(time.CLOCK_MONOTONIC) > COUNTS_AFTER_SECONDS,
+                      "the machine is up long enough", 2 * COUNTS_AFTER_SECONDS)
         self._start("ovs-vswitchd", database, *self._daemon_words)
 
     def _start(self, program, *words):
