@@ -4,20 +4,30 @@ import contextlib
 import json
 import pathlib
 import sys
+import typing
 
 from ways import labs
 
-# Name → words for the probe before and after the seconds.
+
+class Measure(typing.NamedTuple):
+    title: str
+    unit: str
+    one: float  # of the unit, in bits or packets a second, or in seconds of a round trip
+    more_is_better: bool
+    probe: tuple  # its words: SECONDS goes behind the first
+
+
 MEASURES = {
-    "tcp": (("tcp",), (1,)),
-    "tcp4": (("tcp",), (4,)),
-    "udp64": (("udp",), (64,)),
-    "udp512": (("udp",), (512,)),
-    "udp1400": (("udp",), (1400,)),
-    "ping": (("ping",), ()),
-    "tcp_rr": (("tcp_rr",), ()),
-    "tcp_crr": (("tcp_crr",), ()),
+    "tcp": Measure("TCP 1 stream", "Gbit/s", 1e9, True, ("tcp", 1)),
+    "tcp4": Measure("TCP 4 streams", "Gbit/s", 1e9, True, ("tcp", 4)),
+    "udp64": Measure("UDP 64 B", "kpps", 1e3, True, ("udp", 64)),
+    "udp512": Measure("UDP 512 B", "kpps", 1e3, True, ("udp", 512)),
+    "udp1400": Measure("UDP 1400 B", "kpps", 1e3, True, ("udp", 1400)),
+    "ping": Measure("ping -f", "µs", 1e-6, False, ("ping",)),
+    "tcp_rr": Measure("TCP_RR", "µs", 1e-6, False, ("tcp_rr",)),
+    "tcp_crr": Measure("TCP_CRR", "µs", 1e-6, False, ("tcp_crr",)),
 }
+BULK = ("tcp", "tcp4")  # counted in bytes
 SCALED = ("udp64", "ping")
 HOOKED = ("udp64", "udp1400", "ping", "tcp")
 
@@ -43,15 +53,15 @@ def made(ways):
 
 
 def once(way, what, seconds):
-    before, after = MEASURES[what]
-    got = way.probe(*before, seconds, *after)
-    # Bits a second, packets a second, or seconds of a round trip.
-    value = got.get("mean_ns", 0) * 1e-9 or got["per_second"] * (8 if what.startswith("tcp") else 1)
+    """What was measured, and the processor seconds of one byte, packet or round trip."""
+    word, *more = MEASURES[what].probe
+    got = way.probe(word, seconds, *more)
+    value = got["mean_ns"] * 1e-9 if "mean_ns" in got else got["per_second"] * (8 if what in BULK else 1)
     return value, got["busy_seconds"] / got["count"]
 
 
 def in_rounds(ways, measures, rounds, seconds):
-    """way → measure → {"samples": …, "cpu": processor seconds a packet, byte or round trip}"""
+    """way → measure → {"samples": …, "cpu": …}, a figure a round"""
     table = {way.name: {what: {"samples": [], "cpu": []} for what in measures} for way in ways}
     for number in range(rounds if ways else 0):
         for what in measures:

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 COLOURS = (("Leman", "#009E73"), ("Linux geneve", "#0072B2"), ("Linux vxlan", "#56B4E9"),
            ("OVS kernel + geneve + ct", "#D55E00"), ("OVS", "#E69F00"))
 TINT, GREY = "#8FD0BC", "#999999"
-LABELS, PANEL, GAP, ROW, BAR, TOP, COLUMNS = 216, 190, 22, 19, 13, 62, 4
+LABELS, PANEL, GAP, ROW, BAR, TOP, COLUMNS = 240, 190, 22, 19, 13, 62, 4
 NUMBER = 40  # room right of the longest bar
 
 
@@ -21,21 +21,21 @@ def _text(x, y, words, size=11, **more):
 
 
 def _panel(left, top, title, bars, scale):
+    bottom = top + len(bars) * ROW
     parts = [_text(left, top - 6, title, 12, font_weight="bold")]
+    numbers = []
     for number, (way, (value, low, high)) in enumerate(bars.items()):
-        y = top + number * ROW
-        middle = y + ROW / 2
-        parts += [f'<rect x="{left}" y="{middle - BAR / 2}" width="{value * scale:.1f}" '
-                  f'height="{BAR}" fill="{colour(way)}"/>']
+        middle = top + number * ROW + ROW / 2
+        parts.append(f'<rect x="{left}" y="{middle - BAR / 2}" width="{value * scale:.1f}" '
+                     f'height="{BAR}" fill="{colour(way)}"/>')
         if (high - low) * scale > 2:
             parts.append(f'<path d="M{left + low * scale:.1f} {middle}H{left + high * scale:.1f}" '
                          'stroke="#222" stroke-width="1.5"/>')
-        parts.append(_text(left + max(value, high) * scale + 4, middle + 4, f"{value:.2f}"))
-    bottom = top + len(bars) * ROW
-    parts.append(f'<path d="M{left + scale:.1f} {top}V{bottom}" stroke="#222" stroke-width="1" '
-                 'stroke-dasharray="3 3"/>')
-    parts.append(f'<path d="M{left} {top}V{bottom}" stroke="#222"/>')
-    return parts
+        numbers.append(_text(left + max(value, high) * scale + 4, middle + 4, f"{value:.2f}",
+                             stroke="#fff", stroke_width=3, paint_order="stroke"))
+    return [*parts, f'<path d="M{left} {top}V{bottom}" stroke="#222"/>',
+            f'<path d="M{left + scale:.1f} {top}V{bottom}" stroke="#888" stroke-dasharray="3 3"/>',
+            *numbers]
 
 
 def svg(title, explanation, captions, panels):

@@ -9,19 +9,9 @@ import statistics
 import sys
 
 import picture
+from measure import BULK, MEASURES, SCALED
+from ways import BARE, GENEVE, LEMAN
 
-BARE, LEMAN, GENEVE = "bare veth", "Leman", "Linux geneve + bridge"
-# Name → heading, unit, what one of it is, whether more of it is better.
-MEASURES = {
-    "tcp": ("TCP 1 stream", "Gbit/s", 1e9, True),
-    "tcp4": ("TCP 4 streams", "Gbit/s", 1e9, True),
-    "udp64": ("UDP 64 B", "kpps", 1e3, True),
-    "udp512": ("UDP 512 B", "kpps", 1e3, True),
-    "udp1400": ("UDP 1400 B", "kpps", 1e3, True),
-    "ping": ("ping -f", "µs", 1e-6, False),
-    "tcp_rr": ("TCP_RR", "µs", 1e-6, False),
-    "tcp_crr": ("TCP_CRR", "µs", 1e-6, False),
-}
 # What Leman is to reach: measure, whose figure it is compared with, ratio.
 NATIVE_TARGETS = (("tcp", BARE, 0.85), ("ping", BARE, 2.2))
 GUEST_TARGETS = (("tcp", GENEVE, 1.10), ("udp64", GENEVE, 1.25), ("ping", GENEVE, 0.75))
@@ -46,8 +36,8 @@ def targets(figures):
     """Each as a sentence. A target is met or not when the middle half of the rounds says so."""
     sentences = []
     for what, base, limit in GUEST_TARGETS if figures["about"]["guest"] else NATIVE_TARGETS:
-        title, _, _, more = MEASURES[what]
-        sentence = f"{title} {'≥' if more else '≤'} {limit:.2f} × {base}: "
+        more = MEASURES[what].more_is_better
+        sentence = f"{MEASURES[what].title} {'≥' if more else '≤'} {limit:.2f} × {base}: "
         if base not in figures["ways"]:
             sentences.append(sentence + "not measured")
             continue
@@ -64,7 +54,8 @@ def targets(figures):
 def about_line(figures):
     about = figures["about"]
     return (f"{about['date']}, Linux {about['kernel']}, {about['machine']}, "
-            f"{about['rounds']} rounds of {about['seconds']:g} s, load before {about['load']:.1f}")
+            + ("one instruction a ns" if about["guest"] else f"load before {about['load']:.1f}")
+            + f", rounds: {about['rounds']} of {about['seconds']:g} s a measurement")
 
 
 def command(figures):
@@ -83,29 +74,28 @@ def _comparison(ways, base, measures):
         row = [way]
         for what in measures:
             samples = ways[way][what]["samples"]
-            cell = f"{statistics.median(samples) / MEASURES[what][2]:.2f}"
+            cell = f"{statistics.median(samples) / MEASURES[what].one:.2f}"
             cell += f" ±{spread(samples) * 100:.0f} %" if spread(samples) >= 0.005 else ""
             cell += f" ×{statistics.median(ratios(ways, way, base, what)):.2f}" if way != base else ""
             row.append(cell)
         rows.append(row)
-    return _table(["", *(f"{MEASURES[what][0]}, {MEASURES[what][1]}" for what in measures)], rows)
+    return _table(["", *(f"{MEASURES[what].title}, {MEASURES[what].unit}" for what in measures)], rows)
 
 
 def _cpu(ways, measures):
     """In µs, of a packet or a round trip; of TCP, KiB."""
-    return _table(
-        ["", *(MEASURES[what][0] + (", a KiB" if what in ("tcp", "tcp4") else "")
-               for what in measures)],
-        [[way, *(f"{statistics.median(ways[way][what]['cpu']) * 1e6 * (1024 if what in ('tcp', 'tcp4') else 1):.2f}"
-                 for what in measures)] for way in ways])
+    def cell(row, what):
+        return f"{statistics.median(row[what]['cpu']) * 1e6 * (1024 if what in BULK else 1):.2f}"
+
+    return _table(["", *(MEASURES[what].title + ", a KiB" * (what in BULK) for what in measures)],
+                  [[way, *(cell(row, what) for what in measures)] for way, row in ways.items()])
 
 
 def _hooks(hooks):
-    measures = list(next(iter(hooks.values())))
-    return _table(
-        ["", *(f"{MEASURES[what][0]}: {hook}" for what in measures for hook in ("port_rx", "underlay_rx"))],
-        [[way, *(f"{row[what][hook]:.0f}" for what in measures for hook in ("port_rx", "underlay_rx"))]
-         for way, row in hooks.items()])
+    columns = [(what, hook) for what, runs in next(iter(hooks.values())).items() for hook in runs]
+    return _table(["", *(f"{MEASURES[what].title}: {hook}" for what, hook in columns)],
+                  [[way, *(f"{row[what][hook]:.0f}" for what, hook in columns)]
+                   for way, row in hooks.items()])
 
 
 def _beside_switches(figures, base):
@@ -146,7 +136,7 @@ def page(figures):
         "## Many entries, many networks\n",
         "Leman; the same two machines talk while both hosts know so many workloads on 60 other hosts. "
         "× is the ratio to the first row.\n",
-        _comparison(figures["scale"], next(iter(figures["scale"])), ("udp64", "ping")),
+        _comparison(figures["scale"], next(iter(figures["scale"])), SCALED),
     ]
     if figures["libgeneve_ns"]:
         parts += ["## libgeneve\n",
@@ -158,20 +148,21 @@ def page(figures):
 def image(figures):
     base = reference(figures)
     panels = []
-    for what, (title, _, _, more) in MEASURES.items():
+    for what, measure in MEASURES.items():
         bars = {}
         for table in (figures["ways"], figures["switches"]):
-            for way in table:
-                if way not in bars:
-                    found = [ratio if more else 1 / ratio for ratio in ratios(table, way, base, what)]
-                    bars[way] = statistics.median(found), min(found), max(found)
-        panels.append((title, bars))
+            for way in [way for way in table if way not in bars]:
+                found = ratios(table, way, base, what)
+                if not measure.more_is_better:
+                    found = [1 / ratio for ratio in found]
+                bars[way] = statistics.median(found), min(found), max(found)
+        panels.append((measure.title, bars))
     return picture.svg(
         f"How fast, beside {base}",
-        f"{base} is 1. Of ping, TCP_RR and TCP_CRR it is how much shorter the round trip is. Longer is "
-        "faster." + ("" if figures["about"]["guest"] else
+        f"{base} is 1, longer is faster: rate, or of ping, TCP_RR and TCP_CRR the inverse of the round "
+        "trip." + ("" if figures["about"]["guest"] else
                      " Thin line: from the slowest to the fastest round."),
-        [about_line(figures), "made by: " + command(figures)], panels)
+        [about_line(figures), "Made by " + command(figures)], panels)
 
 
 def write(figures, directory):
