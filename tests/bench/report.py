@@ -47,7 +47,7 @@ def targets(figures):
         met, missed = (low >= limit, high < limit) if more else (high <= limit, low > limit)
         sentences.append(sentence + f"{middle:.2f}, " + (
             "met" if met else "NOT met" if missed else
-            f"too noisy to tell ({low:.2f} to {high:.2f})"))
+            f"too close to tell (half of the rounds: {low:.3f} to {high:.3f})"))
     return sentences
 
 
@@ -135,7 +135,8 @@ def page(figures):
         _hooks(figures["hooks"]),
         "## Many entries, many networks\n",
         "Leman; the same two machines talk while both hosts know so many workloads on 60 other hosts. "
-        "× is the ratio to the first row.\n",
+        "× is the ratio to the first row. In some rounds an agent compared its maps with what it wants "
+        "there, as it does each minute: these make the ±.\n",
         _comparison(figures["scale"], next(iter(figures["scale"])), SCALED),
     ]
     if figures["libgeneve_ns"]:
@@ -160,8 +161,7 @@ def image(figures):
     return picture.svg(
         f"How fast, beside {base}",
         f"{base} is 1, longer is faster: rate, or of ping, TCP_RR and TCP_CRR the inverse of the round "
-        "trip." + ("" if figures["about"]["guest"] else
-                     " Thin line: from the slowest to the fastest round."),
+        "trip. Thin line: from the slowest to the fastest round.",
         [about_line(figures), "Made by " + command(figures)], panels)
 
 

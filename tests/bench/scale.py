@@ -11,13 +11,9 @@ SIZES = ((1, 1), (1, 1_000), (1, 100_000), (1_000, 1_000), (1_000, 100_000))
 VTEPS = 60  # hosts that the entries are spread over
 
 
-def name_of(networks, remotes):
-    return f"{networks:,} VNI{'s' * (networks > 1)}, {remotes:,} entries"
-
-
 class CrowdedLeman(ways.Leman):
     def __init__(self, networks, remotes):
-        super().__init__(name_of(networks, remotes), f"n{networks}r{remotes}")
+        super().__init__(f"networks: {networks:,}, entries: {remotes:,}", f"n{networks}r{remotes}")
         self._networks, self._remotes = networks, remotes
 
     def up(self):

@@ -154,9 +154,8 @@ class OpenVSwitch(TwoHosts):
 
     def down(self):
         for switch in self._switches:
-            switch.vsctl("del-br", "br0")
             switch.close()
-        super().down()
+        super().down()  # with the namespaces go the bridges
         self._directory.cleanup()
 
 

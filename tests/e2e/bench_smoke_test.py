@@ -64,7 +64,8 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.verdict([0.90, 0.86, 0.88]), "0.88, met")
         self.assertEqual(self.verdict([0.90, 0.50, 0.88, 0.87, 0.90]), "0.88, met")
         self.assertEqual(self.verdict([0.70, 0.80, 0.84]), "0.80, NOT met")
-        self.assertEqual(self.verdict([0.70, 0.90, 0.86]), "0.86, too noisy to tell (0.78 to 0.88)")
+        self.assertEqual(self.verdict([0.70, 0.90, 0.86]), 
+                         "0.86, too close to tell (half of the rounds: 0.780 to 0.880)")
         self.assertEqual(self.verdict([0.80]), "0.80, NOT met")
 
 

@@ -13,7 +13,7 @@ SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
 class Switch:
-    """`open()` starts it and `close()` ends it; its bridges are to be deleted before."""
+    """`open()` starts it and `close()` ends it; its bridges stay in the kernel."""
 
     def __init__(self, netns, directory, *daemon_words):
         self.netns = netns
