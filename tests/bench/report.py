@@ -52,7 +52,8 @@ def targets(figures):
 def about_line(figures):
     about = figures["about"]
     return (f"{about['date']}, Linux {about['kernel']}, {about['machine']}, "
-            + ("one instruction a ns" if about["guest"] else f"load before {about['load']:.1f}, real-time priority")
+            + ("one instruction a ns" if about["guest"]
+               else f"load before {about['load']:.1f}, real-time priority")
             + f", rounds: {about['rounds']} of {about['seconds']:g} s a measurement")
 
 
