@@ -7,6 +7,7 @@ JOBS   ?= $(shell nproc)
 # Namespaces, BPF and captures need root; sudo asks when you are not.
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
 DEMO   ?=
+BENCH  ?=
 
 .PHONY: help demo demo-qemu test bench lint tidy install build clean setup setup-run setup-qemu \
   setup-lint
@@ -24,8 +25,9 @@ demo-qemu: setup-run setup-qemu build ## The same with three real virtual machin
 test: setup-run setup-qemu build ## All tests: unit, fuzz, packet, verifier, e2e, guest (Linux 6.1 in QEMU), scale
 	@tools/test.sh $(BUILD)
 
-bench: setup-run build ## Side by side with Linux geneve, OVS, VXLAN and bare veth
-	@$(SUDO) tests/bench/run
+bench: setup-run setup-qemu build ## Side by side with bare veth, Linux geneve, VXLAN and OVS: here, then in the guest
+	@$(SUDO) tests/bench/run $(BENCH)
+	@$(SUDO) tests/bench/run --guest $(BENCH)
 
 lint: setup-lint build ## Format, include directions, BPF rules, scripts, clang-tidy's quick checks
 	@tools/lint.sh $(BUILD)

@@ -23,9 +23,9 @@ build: python3 python3-scapy # makes the frames of the packet tests
 build: lowdown # man pages
 build: libgtest-dev libgmock-dev libbenchmark-dev # unit tests, micro-benchmarks
 run: iproute2 ethtool procps # namespaces, links, offloads
-run: iputils-ping iperf3 curl netcat-openbsd # traffic of demo, tests and benchmarks
+run: iputils-ping curl netcat-openbsd # traffic of demo, tests and benchmarks
 run: tcpdump tshark # independent packet decoders for the tests
-run: openvswitch-switch # another tunnel endpoint, for the tests
+run: openvswitch-switch # another tunnel endpoint, for tests and benchmarks
 run: python3-yaml jq # test scripts
 lint: clang-format-19 clang-tidy-19 # style and static analysis
 lint: shellcheck # shell scripts

@@ -1,4 +1,4 @@
-// Closed-loop traffic for benchmarks: what one round trip or one packet costs, to the nanosecond.
+// Traffic for benchmarks: what one packet, one round trip or one byte costs.
 //
 //   probe serve                         answers on every address until killed; prints "ready"
 //   probe ping ADDRESS SECONDS          as ping -f, whose own figures stop at microseconds: ICMP
@@ -6,16 +6,17 @@
 //                                       the next one when the answer is there, timed by the kernel
 //   probe tcp_rr ADDRESS SECONDS        one byte there and back over one connection
 //   probe tcp_crr ADDRESS SECONDS       the same with a new connection each time
-//   probe udp ADDRESS SECONDS BYTES     one way, acknowledged every few packets, so that none is
-//   lost
+//   probe udp ADDRESS SECONDS BYTES     one way, acknowledged every few packets: none is lost
+//   probe tcp ADDRESS SECONDS STREAMS   as many bytes as go through, counted by the server
 //
-// Each prints one line of JSON: how many, in how many seconds, and for round trips their times.
-// IPv4.
+// Each prints one line of JSON: how many, in how many seconds, how long the machine's processors
+// were busy meanwhile (with whatever they did), and for round trips their times. IPv4.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -38,8 +40,10 @@ using Clock = std::chrono::steady_clock;
 using Buffer = std::array<std::uint8_t, 2048>;
 
 constexpr std::uint16_t kPort = 5299;
-constexpr std::uint32_t kWindow = 64;    // UDP packets under way at most
-constexpr std::uint32_t kAckEvery = 32;  // of which the server acknowledges every so many
+constexpr std::uint16_t kBulkPort = 5298;
+constexpr std::size_t kBulkBytes = 128U << 10U;  // of one read or write, as iperf3
+constexpr std::uint32_t kWindow = 64;            // UDP packets under way at most
+constexpr std::uint32_t kAckEvery = 32;          // of which the server acknowledges every so many
 constexpr int kAnswerTimeout_ms = 1000;
 
 [[noreturn]] void Die(const std::string& what) {
@@ -54,10 +58,10 @@ int Must(int result, const char* what) {
   return result;
 }
 
-sockaddr_in Address(const char* text) {
+sockaddr_in Address(const char* text, std::uint16_t port = kPort) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(kPort);
+  address.sin_port = htons(port);
   if (inet_pton(AF_INET, text, &address.sin_addr) != 1) {
     std::fprintf(stderr, "probe: %s is no IPv4 address\n", text);
     std::exit(2);
@@ -80,23 +84,48 @@ void NoDelay(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
+// Seconds that this machine's processors had nothing to do since it started, all together. Programs
+// of low priority take what others leave: theirs are counted as such.
+double IdleSeconds() {
+  std::FILE* file = std::fopen("/proc/stat", "re");
+  unsigned long long nice = 0;
+  unsigned long long idle = 0;
+  unsigned long long iowait = 0;
+  if (file == nullptr ||
+      std::fscanf(file, "cpu %*u %llu %*u %llu %llu", &nice, &idle, &iowait) != 3) {
+    Die("/proc/stat");
+  }
+  (void)std::fclose(file);
+  return static_cast<double>(nice + idle + iowait) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 class Timer {
  public:
   explicit Timer(double seconds)
-      : start_(Clock::now()),
+      : idle_(IdleSeconds()),
+        start_(Clock::now()),
         end_(start_ +
              std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))) {}
   [[nodiscard]] bool Running() const { return Clock::now() < end_; }
-  [[nodiscard]] double Seconds() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count();
+
+  // The first half of the line of JSON.
+  void Print(double count, std::uint64_t lost) const {
+    const double took = std::chrono::duration<double>(Clock::now() - start_).count();
+    const double all = took * static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+    std::printf(
+        "{\"count\": %.0f, \"lost\": %llu, \"seconds\": %.6f, \"busy_seconds\": %.6f, "
+        "\"per_second\": %.1f",
+        count, static_cast<unsigned long long>(lost), took,
+        std::max(0.0, all - (IdleSeconds() - idle_)), count / took);
   }
 
  private:
+  double idle_;
   Clock::time_point start_;
   Clock::time_point end_;
 };
 
-void PrintRoundTrips(std::vector<double>& times_ns, std::uint64_t lost, double seconds) {
+void PrintRoundTrips(const Timer& timer, std::vector<double>& times_ns, std::uint64_t lost) {
   if (times_ns.empty()) {
     std::fprintf(stderr, "probe: no answer\n");
     std::exit(1);
@@ -105,16 +134,14 @@ void PrintRoundTrips(std::vector<double>& times_ns, std::uint64_t lost, double s
   for (const double time_ns : times_ns) {
     sum += time_ns;
   }
+  const auto count = static_cast<double>(times_ns.size());
+  timer.Print(count, lost);
   std::sort(times_ns.begin(), times_ns.end());
   const auto quantile = [&](double q) {
     return times_ns.at(static_cast<std::size_t>(q * static_cast<double>(times_ns.size() - 1)));
   };
-  const auto count = static_cast<double>(times_ns.size());
-  std::printf(
-      "{\"count\": %zu, \"lost\": %llu, \"seconds\": %.6f, \"per_second\": %.1f, "
-      "\"mean_ns\": %.1f, \"median_ns\": %.1f, \"p99_ns\": %.1f}\n",
-      times_ns.size(), static_cast<unsigned long long>(lost), seconds, count / seconds, sum / count,
-      quantile(0.5), quantile(0.99));
+  std::printf(", \"mean_ns\": %.1f, \"median_ns\": %.1f, \"p99_ns\": %.1f}\n", sum / count,
+              quantile(0.5), quantile(0.99));
 }
 
 // Calls `once`, which returns its time in ns or a negative number when no answer came, until the
@@ -133,7 +160,7 @@ void RoundTrips(double seconds, Once once) {
       ++lost;
     }
   }
-  PrintRoundTrips(times_ns, lost, timer.Seconds());
+  PrintRoundTrips(timer, times_ns, lost);
 }
 
 template <typename Transaction>
@@ -280,21 +307,53 @@ void UdpOneWay(const char* to, double seconds, std::size_t bytes) {
       acknowledged = std::max(acknowledged, ack);
     }
   }
-  const double took = timer.Seconds();
-  std::printf("{\"count\": %u, \"lost\": %llu, \"seconds\": %.6f, \"per_second\": %.1f}\n",
-              acknowledged, static_cast<unsigned long long>(lost), took,
-              static_cast<double>(acknowledged - lost) / took);
+  timer.Print(static_cast<double>(acknowledged - lost), lost);
+  std::puts("}");
   close(fd);
 }
 
-void AnswerUdp(int fd) {
+void TcpBulk(const char* to, double seconds, std::size_t streams) {
+  const std::vector<char> data(kBulkBytes);
+  std::vector<pollfd> fds;
+  for (std::size_t i = 0; i < streams; ++i) {
+    fds.push_back({Connect(Address(to, kBulkPort)), POLLOUT, 0});
+  }
+  const Timer timer(seconds);
+  while (timer.Running() && poll(fds.data(), fds.size(), kAnswerTimeout_ms) > 0) {
+    for (const pollfd& stream : fds) {
+      if (stream.revents != 0 &&
+          send(stream.fd, data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+          errno != EAGAIN) {
+        Die("send");
+      }
+    }
+  }
+  // When all has arrived the server tells how much it was.
+  double arrived = 0;
+  for (const pollfd& stream : fds) {
+    std::uint64_t bytes = 0;
+    shutdown(stream.fd, SHUT_WR);
+    if (recv(stream.fd, &bytes, sizeof bytes, MSG_WAITALL) != sizeof bytes) {
+      Die("the server's count");
+    }
+    arrived += static_cast<double>(bytes);
+    close(stream.fd);
+  }
+  timer.Print(arrived, 0);
+  std::puts("}");
+}
+
+// Blocking, in a process of its own: one system call a packet.
+[[noreturn]] void AnswerUdp(int fd) {
   Buffer packet{};
-  sockaddr_in from{};
-  socklen_t from_bytes = sizeof from;
-  while (recvfrom(fd, packet.data(), packet.size(), MSG_DONTWAIT,
-                  reinterpret_cast<sockaddr*>(&from),
-                  &from_bytes) >= static_cast<ssize_t>(sizeof(std::uint32_t))) {
+  while (true) {
+    sockaddr_in from{};
+    socklen_t from_bytes = sizeof from;
     std::uint32_t number = 0;
+    if (recvfrom(fd, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&from),
+                 &from_bytes) < static_cast<ssize_t>(sizeof number)) {
+      continue;
+    }
     std::memcpy(&number, packet.data(), sizeof number);
     if (number % kAckEvery == 0) {
       sendto(fd, &number, sizeof number, 0, reinterpret_cast<sockaddr*>(&from), from_bytes);
@@ -302,40 +361,77 @@ void AnswerUdp(int fd) {
   }
 }
 
-void Serve() {
+// A connection to the server.
+struct Caller {
+  bool bulk;
+  std::uint64_t bytes;
+};
+
+// False when the connection is at its end.
+bool AnswerTcp(int fd, Caller& caller, std::vector<char>& buffer) {
+  if (!caller.bulk) {
+    return recv(fd, buffer.data(), 1, MSG_DONTWAIT) == 1 &&
+           send(fd, buffer.data(), 1, MSG_NOSIGNAL) == 1;
+  }
+  const ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got > 0) {
+    caller.bytes += static_cast<std::uint64_t>(got);
+    return true;
+  }
+  if (got == 0) {
+    (void)send(fd, &caller.bytes, sizeof caller.bytes, MSG_NOSIGNAL);
+  }
+  return got < 0 && errno == EAGAIN;
+}
+
+int Bound(int type, std::uint16_t port) {
   sockaddr_in any{};
   any.sin_family = AF_INET;
-  any.sin_port = htons(kPort);
-  const int listener = Must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+  any.sin_port = htons(port);
+  const int fd = Must(socket(AF_INET, type, 0), "socket");
   const int one = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  Must(bind(listener, Generic(any), sizeof any), "bind");
-  Must(listen(listener, 64), "listen");
-  const int udp = Must(socket(AF_INET, SOCK_DGRAM, 0), "socket");
-  Must(bind(udp, Generic(any), sizeof any), "bind");
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  Must(bind(fd, Generic(any), sizeof any), "bind");
+  return fd;
+}
+
+void Serve() {
+  const int transactions = Bound(SOCK_STREAM, kPort);
+  const int bulk = Bound(SOCK_STREAM, kBulkPort);
+  const int udp = Bound(SOCK_DGRAM, kPort);
+  Must(listen(transactions, 64), "listen");
+  Must(listen(bulk, 64), "listen");
+  if (Must(fork(), "fork") == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    AnswerUdp(udp);
+  }
+  close(udp);
   std::puts("ready");
   std::fflush(stdout);
-  std::vector<pollfd> fds{{listener, POLLIN, 0}, {udp, POLLIN, 0}};
+  std::vector<char> buffer(kBulkBytes);
+  std::vector<pollfd> fds{{transactions, POLLIN, 0}, {bulk, POLLIN, 0}};
+  const std::size_t first_caller = fds.size();
+  std::vector<Caller> callers(first_caller);  // beside `fds`
   while (poll(fds.data(), fds.size(), -1) > 0) {
-    if ((fds[1].revents & POLLIN) != 0) {
-      AnswerUdp(udp);
-    }
-    const bool caller = (fds[0].revents & POLLIN) != 0;
-    for (std::size_t i = 2; i < fds.size(); ++i) {
-      std::uint8_t byte = 0;
-      if (fds[i].revents != 0 && (recv(fds[i].fd, &byte, 1, MSG_DONTWAIT) != 1 ||
-                                  send(fds[i].fd, &byte, 1, MSG_NOSIGNAL) != 1)) {
+    const std::size_t known = fds.size();
+    for (std::size_t i = first_caller; i < known; ++i) {
+      if (fds[i].revents != 0 && !AnswerTcp(fds[i].fd, callers[i], buffer)) {
         close(fds[i].fd);
-        fds[i].fd = -1;
+        fds[i].fd = -1;  // poll() passes over it
       }
     }
-    fds.erase(std::remove_if(fds.begin(), fds.end(), [](const pollfd& p) { return p.fd < 0; }),
-              fds.end());
-    if (caller) {
-      const int fd = accept(listener, nullptr, nullptr);
+    for (std::size_t i = 0; i < first_caller; ++i) {
+      const int fd = fds[i].revents != 0 ? accept(fds[i].fd, nullptr, nullptr) : -1;
       if (fd >= 0) {
         NoDelay(fd);
         fds.push_back({fd, POLLIN, 0});
+        callers.push_back({.bulk = fds[i].fd == bulk, .bytes = 0});
+      }
+    }
+    for (std::size_t i = fds.size(); i-- > first_caller;) {
+      if (fds[i].fd < 0) {
+        fds.erase(fds.begin() + static_cast<std::ptrdiff_t>(i));
+        callers.erase(callers.begin() + static_cast<std::ptrdiff_t>(i));
       }
     }
   }
@@ -357,10 +453,12 @@ int main(int argc, char** argv) {
     TcpConnections(words[2], seconds);
   } else if (mode == "udp" && argc == 5) {
     UdpOneWay(words[2], seconds, static_cast<std::size_t>(std::atol(words[4])));
+  } else if (mode == "tcp" && argc == 5) {
+    TcpBulk(words[2], seconds, static_cast<std::size_t>(std::atol(words[4])));
   } else {
     std::fprintf(stderr,
                  "usage: probe serve | ping|tcp_rr|tcp_crr ADDRESS SECONDS | "
-                 "udp ADDRESS SECONDS BYTES\n");
+                 "udp ADDRESS SECONDS BYTES | tcp ADDRESS SECONDS STREAMS\n");
     return 2;
   }
   return 0;

@@ -6,6 +6,7 @@ import unittest
 
 import decoders
 import lab as labs
+import openvswitch
 import peers
 import wire
 
@@ -43,7 +44,7 @@ class Differences(peers.Differences, unittest.TestCase):
         """That these tests are about the datapath they are meant for."""
         self.tunnel(self.peer)
         kind = "system" if KERNEL else "netdev"
-        self.assertTrue(self.peer.appctl("dpif/show").startswith(f"{kind}@"))
+        self.assertTrue(self.peer.switch.appctl("dpif/show").startswith(f"{kind}@"))
 
     def test_control_packet(self):
         self.tunnel(self.peer, actions="set_field:1->tun_flags,")
@@ -86,4 +87,4 @@ class Differences(peers.Differences, unittest.TestCase):
 
 if __name__ == "__main__":
     sys.argv = [word for word in sys.argv if word != "--kernel"]
-    labs.main("ovs-vswitchd", "ovs-vsctl", *([] if KERNEL else decoders.TOOLS))
+    labs.main(*openvswitch.TOOLS, *([] if KERNEL else decoders.TOOLS))

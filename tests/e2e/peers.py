@@ -14,7 +14,6 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -23,6 +22,7 @@ import yaml
 
 import decoders
 import lab as labs
+import openvswitch
 import traffic
 import wire
 
@@ -205,49 +205,22 @@ class LinuxExternal(LinuxGeneve):
 
 
 class Ovs(Peer):
-    """Open vSwitch with processes, database and directory of its own; the kernel's datapath."""
+    """Open vSwitch with the kernel's datapath."""
     datapath = "system"
     daemon_words = ()
     inherit_tos = {"words": ["options:tos=inherit"]}
 
     def __init__(self, host):
         super().__init__(host)
-        self.dir = host.run_dir / "ovs"  # goes with the lab
-        self.env = {**os.environ, "OVS_RUNDIR": str(self.dir), "OVS_DBDIR": str(self.dir),
-                    "OVS_LOGDIR": str(self.dir), "OVS_SYSCONFDIR": str(self.dir)}
-        self.processes = []
+        self.switch = openvswitch.Switch(host.netns, host.run_dir / "ovs",  # goes with the lab
+                                         *self.daemon_words)
 
     def open(self):
-        self.dir.mkdir()
-        labs.run(["ovsdb-tool", "create", self.dir / "conf.db",
-                  "/usr/share/openvswitch/vswitch.ovsschema"])
-        database = f"unix:{self.dir}/db.sock"
-        self.start("ovsdb-server", self.dir / "conf.db", "--remote=p" + database)
-        labs.wait_for((self.dir / "db.sock").exists, "ovsdb-server listens")
-        self.vsctl("--no-wait", "init")
-        self.start("ovs-vswitchd", database, *self.daemon_words)
-
-    def start(self, program, *words):
-        with open(self.dir / f"{program}.log", "wb") as log:
-            self.processes.append(subprocess.Popen(
-                [*labs.enter(self.host.netns), program, *map(str, words),
-                 f"--unixctl={self.dir}/{program}.ctl"],
-                env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-
-    def vsctl(self, *words):
-        return labs.run(["ovs-vsctl", f"--db=unix:{self.dir}/db.sock", "--timeout=20", *words],
-                        env=self.env)
-
-    def ofctl(self, *words, **more):
-        return labs.run(["ovs-ofctl", *words], env=self.env, **more).stdout
-
-    def appctl(self, *words):
-        return labs.run(["ovs-appctl", "-t", self.dir / "ovs-vswitchd.ctl", *words],
-                        env=self.env).stdout
+        self.switch.open()
 
     def up(self, family=4, checksum=False, sends=(), expects=(), actions="", words=()):
         """`actions`: more of them, on what goes into the tunnel; `words`: of `ovs-vsctl set`."""
-        self.vsctl(
+        self.switch.vsctl(
             "add-br", "br-int", "--", "set", "bridge", "br-int", f"datapath_type={self.datapath}",
             "--", "add-port", "br-int", CABLE, "--", "set", "interface", CABLE, "ofport_request=1",
             "--", "add-port", "br-int", "gnv0", "--", "set", "interface", "gnv0", "type=geneve",
@@ -257,7 +230,7 @@ class Ovs(Peer):
         kinds = sorted({(option["class"], option["type"], len(option["data"]) // 2)
                         for option in [*expects, *sends]})
         if kinds:
-            self.ofctl("add-tlv-map", "br-int", ",".join(
+            self.switch.ofctl("add-tlv-map", "br-int", ",".join(
                 f"{{class={kind[0]:#x},type={kind[1]:#x},len={kind[2]}}}->tun_metadata{number}"
                 for number, kind in enumerate(kinds)))
 
@@ -267,18 +240,15 @@ class Ovs(Peer):
 
         matches = "".join(f",{field(option)}=0x{option['data']}" for option in expects)
         actions += "".join(f"set_field:0x{option['data']}->{field(option)}," for option in sends)
-        self.ofctl("-O", "OpenFlow15", "replace-flows", "br-int", "-", input=(
+        self.switch.ofctl("-O", "OpenFlow15", "replace-flows", "br-int", "-", input=(
             f"priority=2,in_port=2{matches},actions=NORMAL\n"
             f"priority=1,in_port=1,actions={actions}NORMAL\n"))
 
     def down(self):
-        self.vsctl("--if-exists", "del-br", "br-int")
+        self.switch.vsctl("--if-exists", "del-br", "br-int")
 
     def close(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            process.wait(20)
+        self.switch.close()
 
 
 class OvsUserSpace(Ovs):
@@ -290,7 +260,7 @@ class OvsUserSpace(Ovs):
 
     def open(self):
         super().open()
-        self.vsctl("add-br", "br-und", "--", "set", "bridge", "br-und", "datapath_type=netdev",
+        self.switch.vsctl("add-br", "br-und", "--", "set", "bridge", "br-und", "datapath_type=netdev",
                    "--", "add-port", "br-und", "eth0")
         self.batch("ip", "address flush dev eth0", "link set br-und addrgenmode none up",
                    *(f"address add {PEER[family]}/{PREFIX_LENGTH[family]} dev br-und"
@@ -308,8 +278,8 @@ class OvsUserSpace(Ovs):
             self.underlay_flows("actions=NORMAL")
 
     def underlay_flows(self, *flows):
-        self.ofctl("replace-flows", "br-und", "-", input="\n".join(flows) + "\n")
-        self.appctl("revalidator/purge")  # else the old ones act for a while
+        self.switch.ofctl("replace-flows", "br-und", "-", input="\n".join(flows) + "\n")
+        self.switch.appctl("revalidator/purge")  # else the old ones act for a while
 
 
 class Cases:
