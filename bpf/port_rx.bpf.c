@@ -18,13 +18,12 @@ static __always_inline int is_link_control(const __u8 *mac)
 }
 
 static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_net *net,
-						     const __u8 *mac)
+						     const struct frame *f)
 {
-	struct lm_mac_key key = {.vni = vni};
+	struct lm_mac_key key = receiver_key(f, vni);
 	const struct lm_learned *learned;
 	const struct lm_way *way;
 
-	memcpy(key.mac, mac, 6);
 	way = bpf_map_lookup_elem(&lm_fdb, &key);
 	if (way || !(net->flags & LM_NET_F_LEARNING))
 		return way;
@@ -54,7 +53,7 @@ static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_
 		if (is_link_control(f->eth.h_dest) && !(net->flags & LM_NET_F_LINK_CONTROL))
 			return -LM_V_LINK_CONTROL;
 	} else {
-		way = find_way(vni, net, f->eth.h_dest);
+		way = find_way(vni, net, f);
 		if (way)
 			return send_to(skb, net, vni, way, f);
 		if (!(net->flags & LM_NET_F_FLOOD_UNKNOWN))
@@ -89,9 +88,11 @@ static __always_inline int from_port(struct __sk_buff *skb, const struct lm_conf
 	slot = net->slot;
 	count_tx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets, bytes);
 
-	ret = answer_neighbour(skb, port, &f);
-	if (ret != NOT_ANSWERED)
-		return ret;
+	if (may_ask(&f)) {
+		ret = answer_neighbour(skb, port, &f);
+		if (ret != NOT_ANSWERED)
+			return ret;
+	}
 	return forward_frame(skb, cfg, net, port->vni, &f);
 }
 
@@ -126,7 +127,7 @@ static __always_inline int segmented_rx(struct __sk_buff *skb, __u32 vni)
 	ret = frame_parse(skb, &f);
 	if (ret)
 		return ret;
-	way = find_way(vni, &network->net, f.eth.h_dest);
+	way = find_way(vni, &network->net, &f);
 	if (!way)
 		return -LM_V_FDB_MISS;
 	if (way->flags & LM_WAY_F_LOCAL)

@@ -17,19 +17,17 @@ struct arrival {
 	__u8 tos;
 	__u8 pad[3];
 	int peer_ok;
-	struct lm_addr vtep;
 	const struct lm_sender *sender; /* and its network */
 };
 
 static __always_inline int deliver_frame(struct __sk_buff *skb, const struct arrival *a,
 					 const struct frame *f, __u32 packets)
 {
-	struct lm_mac_key key = {.vni = a->vni};
+	struct lm_mac_key key = receiver_key(f, a->vni);
 	const struct lm_flood *flood;
 	const struct lm_way *way;
 
 	if (!is_group_mac(f->eth.h_dest)) {
-		memcpy(key.mac, f->eth.h_dest, 6);
 		way = bpf_map_lookup_elem(&lm_fdb, &key);
 		if (way && (way->flags & LM_WAY_F_LOCAL))
 			return deliver(skb, way, packets, a->peer_ok);
@@ -51,19 +49,20 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 {
 	__u32 off = o->udp + (__u32)sizeof(struct udphdr);
 	struct lm_vtep_key key = {.addr = o->src};
-	__u8 h[GENEVE_BASE_BYTES] IN_WORDS;
-	__u32 opt_bytes, critical = 0;
+	__be32 header[2] IN_WORDS;
+	__u32 first, opt_bytes, critical = 0;
 	int ret;
 
-	if (off + GENEVE_BASE_BYTES > o->udp_end || load_bytes(skb, off, h, GENEVE_BASE_BYTES))
+	if (off + GENEVE_BASE_BYTES > o->udp_end || load_bytes(skb, off, header, GENEVE_BASE_BYTES))
 		return -LM_V_SHORT_HDR;
-	if (GENEVE_VERSION(h) != 0)
+	first = bpf_ntohl(header[0]);
+	if (GENEVE_VERSION(first) != 0)
 		return -LM_V_VERSION;
-	opt_bytes = GENEVE_OPT_BYTES(h);
+	opt_bytes = GENEVE_OPT_BYTES(first);
 	if (off + GENEVE_BASE_BYTES + opt_bytes > o->udp_end)
 		return -LM_V_OPT_TRUNC;
 
-	a->vni = GENEVE_VNI(h);
+	a->vni = GENEVE_VNI(bpf_ntohl(header[1]));
 	key.vni = a->vni;
 	a->sender = bpf_map_lookup_elem(&lm_vteps, &key);
 	if (opt_bytes) {
@@ -72,15 +71,14 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 		if (ret)
 			return ret;
 	}
-	if (critical != ((h[1] & GENEVE_F_CRITICAL) ? 1u : 0u))
+	if (critical != ((first & GENEVE_F_CRITICAL) ? 1u : 0u))
 		count_event(LM_E_CRITICAL_FLAG);
-	if (h[1] & GENEVE_F_OAM)
+	if (first & GENEVE_F_OAM)
 		return -LM_V_OAM;
-	if (GENEVE_PROTO(h) != ETH_P_TEB)
+	if (GENEVE_PROTO(first) != ETH_P_TEB)
 		return -LM_V_PROTO;
 	if (!a->sender)
 		return bpf_map_lookup_elem(&lm_networks, &a->vni) ? -LM_V_PEER : -LM_V_VNI;
-	a->vtep = o->src;
 	a->tos = o->tos;
 	*inner = off + GENEVE_BASE_BYTES + opt_bytes;
 	return 0;
@@ -127,7 +125,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 	slot = a.sender->net.slot;
 	count_rx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets, skb->len);
 	if (a.sender->net.flags & LM_NET_F_LEARNING)
-		learn(cfg, a.vni, f.eth.h_source, &a.vtep, &a.sender->peer);
+		learn(cfg, a.vni, f.eth.h_source, &o.src, &a.sender->peer);
 	return deliver_frame(skb, &a, &f, packets);
 }
 

@@ -15,19 +15,19 @@
 #include "lib/reenter.h"
 #include "lib/verdict.h"
 
-#define GENEVE_HDR_BYTES 8
-#define GENEVE_CRITICAL 0x40
+#define GENEVE_HDR_WORDS 2
+#define GENEVE_CRITICAL 0x400000 /* in the first word */
 
 struct outer4 {
 	struct ip4_header ip;
 	struct udphdr udp;
-	__u8 geneve[GENEVE_HDR_BYTES];
+	__be32 geneve[GENEVE_HDR_WORDS];
 };
 
 struct outer6 {
 	struct ip6_header ip;
 	struct udphdr udp;
-	__u8 geneve[GENEVE_HDR_BYTES];
+	__be32 geneve[GENEVE_HDR_WORDS];
 };
 
 /* One word more in a hash; the last step spreads what the words left in the low bits. */
@@ -44,7 +44,7 @@ static __always_inline __u32 port_words(struct __sk_buff *skb, __u32 l4, __u8 pr
 
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_SCTP)
 		return 0;
-	return bpf_skb_load_bytes(skb, l4, &ports, 4) ? 0 : ports;
+	return load_bytes(skb, l4, &ports, sizeof(ports)) ? 0 : ports;
 }
 
 /*
@@ -108,16 +108,12 @@ static __always_inline void find_options(const struct lm_net *net, __u32 vni, st
 	o->critical = o->network->options_crit;
 }
 
-static __always_inline void write_geneve(__u8 *g, const struct options *opts, __u32 vni)
+static __always_inline void write_geneve(__be32 *geneve, const struct options *opts, __u32 vni)
 {
-	g[0] = (__u8)(opts->bytes >> 2);
-	g[1] = opts->critical ? GENEVE_CRITICAL : 0;
-	g[2] = ETH_P_TEB >> 8;
-	g[3] = ETH_P_TEB & 0xff;
-	g[4] = (__u8)(vni >> 16);
-	g[5] = (__u8)(vni >> 8);
-	g[6] = (__u8)vni;
-	g[7] = 0;
+	__u32 first = (opts->bytes >> 2) << 24 | ETH_P_TEB;
+
+	geneve[0] = bpf_htonl(opts->critical ? first | GENEVE_CRITICAL : first);
+	geneve[1] = bpf_htonl(vni << 8);
 }
 
 #define IP6_MAX_SKIPPED 4

@@ -42,6 +42,24 @@ struct frame {
 	} IN_WORDS;
 };
 
+/* Under what a frame's receiver stands in lm_fdb and lm_learned. */
+static __always_inline struct lm_mac_key receiver_key(const struct frame *f, __u32 vni)
+{
+	struct lm_mac_key key = {.vni = vni};
+
+	memcpy(__builtin_assume_aligned(key.mac, 4), __builtin_assume_aligned(f->eth.h_dest, 8), 6);
+	return key;
+}
+
+/* Whether a port sends as itself. In words: it is asked of every packet. */
+static __always_inline int is_sender(const struct frame *f, const __u8 *mac)
+{
+	const __u8 *sender = f->eth.h_source; /* 6 bytes behind a word's start */
+
+	return !((*(const __u16 *)sender ^ *(const __u16 *)mac) |
+		 (*(const __u32 *)(sender + 2) ^ *(const __u32 *)(mac + 2)));
+}
+
 static __always_inline int frame_is_ip(const struct frame *f)
 {
 	return f->proto == bpf_htons(ETH_P_IP) || f->proto == bpf_htons(ETH_P_IPV6);

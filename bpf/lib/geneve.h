@@ -7,12 +7,13 @@
 #include "lib/verdict.h"
 
 #define GENEVE_BASE_BYTES 8
-#define GENEVE_VERSION(h) ((h)[0] >> 6)
-#define GENEVE_OPT_BYTES(h) (((h)[0] & 0x3f) * 4u)
-#define GENEVE_F_OAM 0x80
-#define GENEVE_F_CRITICAL 0x40
-#define GENEVE_PROTO(h) (((__u32)(h)[2] << 8) | (h)[3])
-#define GENEVE_VNI(h) (((__u32)(h)[4] << 16) | ((__u32)(h)[5] << 8) | (h)[6])
+/* Of the header's two words, in host order. */
+#define GENEVE_VERSION(first) ((first) >> 30)
+#define GENEVE_OPT_BYTES(first) ((((first) >> 24) & 0x3f) * 4)
+#define GENEVE_F_OAM 0x800000
+#define GENEVE_F_CRITICAL 0x400000
+#define GENEVE_PROTO(first) ((first)&0xffff)
+#define GENEVE_VNI(second) ((second) >> 8)
 
 #define OPT_CRITICAL 0x80
 #define OPT_WORDS 0x1f

@@ -64,7 +64,9 @@ static __always_inline int load_bytes(struct __sk_buff *skb, __u32 off, void *to
 	const __u8 *end = (const __u8 *)(long)skb->data_end;
 	const __u8 *from = (const __u8 *)(long)skb->data;
 
-	barrier_var(off); /* or the bound is checked in one register and another one is added */
+	/* Or the bound is checked in one register and another one is added. */
+	if (!__builtin_constant_p(off))
+		barrier_var(off);
 	if (off <= DIRECT_OFF_MAX) {
 		from += off;
 		if (from + bytes <= end) {
@@ -81,7 +83,8 @@ static __always_inline int store_bytes(struct __sk_buff *skb, __u32 off, const v
 	const __u8 *end = (const __u8 *)(long)skb->data_end;
 	__u8 *to = (__u8 *)(long)skb->data;
 
-	barrier_var(off);
+	if (!__builtin_constant_p(off))
+		barrier_var(off);
 	if (off <= DIRECT_OFF_MAX) {
 		to += off;
 		if (to + bytes <= end) {

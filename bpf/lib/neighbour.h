@@ -127,20 +127,24 @@ static __always_inline int answer_nd(struct __sk_buff *skb, const struct lm_port
 	return (int)bpf_redirect(skb->ifindex, 0);
 }
 
-/* A TC action, -reason, or NOT_ANSWERED with the frame untouched. */
+/* Whether it is worth a look. A tagged question is about another segment than the one whose addresses
+ * are known.
+ */
+static __always_inline int may_ask(const struct frame *f)
+{
+	return !f->n_tags &&
+	       (f->proto == bpf_htons(ETH_P_ARP) ||
+		(f->proto == bpf_htons(ETH_P_IPV6) && f->ip6.nexthdr == IPPROTO_ICMPV6));
+}
+
+/* Of a frame that may ask. A TC action, -reason, or NOT_ANSWERED with the frame untouched. */
 VERIFIED_ONCE int answer_neighbour(struct __sk_buff *skb, const struct lm_port *port,
 				   const struct frame *f)
 {
 	if (!port || !f)
 		return -LM_V_INTERNAL;
-	/* A tagged question is about another segment than the one whose addresses are known. */
-	if (f->n_tags)
-		return NOT_ANSWERED;
-	if (f->proto == bpf_htons(ETH_P_ARP))
-		return answer_arp(skb, port, f);
-	if (f->proto == bpf_htons(ETH_P_IPV6))
-		return answer_nd(skb, port, f);
-	return NOT_ANSWERED;
+	return f->proto == bpf_htons(ETH_P_ARP) ? answer_arp(skb, port, f)
+						: answer_nd(skb, port, f);
 }
 
 #endif /* LEMAN_NEIGHBOUR_H */

@@ -192,7 +192,7 @@ VERIFIED_ONCE int port_security(struct __sk_buff *skb, const struct lm_port *por
 		return -LM_V_INTERNAL;
 	if (!(port->flags & LM_PORT_F_SECURITY))
 		return 0;
-	if (!same_mac(f->eth.h_source, port->mac))
+	if (!is_sender(f, port->mac))
 		return -LM_V_PORT_MAC;
 	if (f->proto == bpf_htons(ETH_P_IP))
 		return check_ipv4(skb, port, f);
