@@ -7,6 +7,7 @@
 #include "lib/encap.h"
 #include "lib/deliver.h"
 #include "lib/flood.h"
+#include "lib/kept.h"
 #include "lib/neighbour.h"
 #include "lib/port_security.h"
 #include "lib/too_big.h"
@@ -17,16 +18,14 @@ static __always_inline int is_link_control(const __u8 *mac)
 	       (mac[5] & 0xf0) == 0;
 }
 
-static __always_inline const struct lm_way *find_way(__u32 vni, const struct lm_net *net,
-						     const struct frame *f)
+static __always_inline const struct lm_way *find_learned(__u32 vni, const struct lm_net *net,
+							 const struct frame *f)
 {
 	struct lm_mac_key key = receiver_key(f, vni);
 	const struct lm_learned *learned;
-	const struct lm_way *way;
 
-	way = bpf_map_lookup_elem(&lm_fdb, &key);
-	if (way || !(net->flags & LM_NET_F_LEARNING))
-		return way;
+	if (!(net->flags & LM_NET_F_LEARNING))
+		return NULL;
 	learned = bpf_map_lookup_elem(&lm_learned, &key);
 	return learned ? &learned->way : NULL;
 }
@@ -45,15 +44,17 @@ static __always_inline int send_to(struct __sk_buff *skb, const struct lm_net *n
 }
 
 static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_config *cfg,
-					 const struct lm_net *net, __u32 vni, struct frame *f)
+					 const struct lm_sent *kept, struct frame *f)
 {
+	const struct lm_net *net = &kept->port.net;
+	__u32 vni = kept->port.vni;
 	const struct lm_way *way;
 
 	if (is_group_mac(f->eth.h_dest)) {
 		if (is_link_control(f->eth.h_dest) && !(net->flags & LM_NET_F_LINK_CONTROL))
 			return -LM_V_LINK_CONTROL;
 	} else {
-		way = find_way(vni, net, f);
+		way = kept->has_way ? &kept->way : find_learned(vni, net, f);
 		if (way)
 			return send_to(skb, net, vni, way, f);
 		if (!(net->flags & LM_NET_F_FLOOD_UNKNOWN))
@@ -65,8 +66,9 @@ static __always_inline int forward_frame(struct __sk_buff *skb, const struct lm_
 }
 
 static __always_inline int from_port(struct __sk_buff *skb, const struct lm_config *cfg,
-				     const struct lm_port *port)
+				     const struct lm_sent *kept)
 {
+	const struct lm_port *port = &kept->port;
 	const struct lm_net *net = &port->net;
 	__u32 bytes = skb->len;
 	struct frame f = {};
@@ -93,7 +95,7 @@ static __always_inline int from_port(struct __sk_buff *skb, const struct lm_conf
 		if (ret != NOT_ANSWERED)
 			return ret;
 	}
-	return forward_frame(skb, cfg, net, port->vni, &f);
+	return forward_frame(skb, cfg, kept, &f);
 }
 
 /* A copy of a broadcast, for one VTEP of the list. */
@@ -119,6 +121,7 @@ static __always_inline int segmented_rx(struct __sk_buff *skb, __u32 vni)
 {
 	const struct lm_network *network = bpf_map_lookup_elem(&lm_networks, &vni);
 	const struct lm_way *way;
+	struct lm_mac_key key;
 	struct frame f = {};
 	int ret;
 
@@ -127,7 +130,10 @@ static __always_inline int segmented_rx(struct __sk_buff *skb, __u32 vni)
 	ret = frame_parse(skb, &f);
 	if (ret)
 		return ret;
-	way = find_way(vni, &network->net, &f);
+	key = receiver_key(&f, vni);
+	way = bpf_map_lookup_elem(&lm_fdb, &key);
+	if (!way)
+		way = find_learned(vni, &network->net, &f);
 	if (!way)
 		return -LM_V_FDB_MISS;
 	if (way->flags & LM_WAY_F_LOCAL)
@@ -162,10 +168,9 @@ SEC("tc")
 int port_rx(struct __sk_buff *skb)
 {
 	const struct lm_config *cfg = config();
-	__u32 ifindex = skb->ifindex;
+	const struct lm_sent *kept;
 	__u32 bytes = skb->len;
 	struct lm_counters *c;
-	struct lm_port *port;
 	__u32 slot;
 	int ret;
 
@@ -173,12 +178,12 @@ int port_rx(struct __sk_buff *skb)
 		return finish(LM_HOOK_PORT, bytes, -LM_V_INTERNAL);
 	if (is_reentry(skb, cfg))
 		return finish(LM_HOOK_PORT, bytes, second_pass(skb, cfg));
-	port = bpf_map_lookup_elem(&lm_ports, &ifindex);
-	if (!port)
+	kept = kept_sent(skb, cfg);
+	if (!kept)
 		return finish(LM_HOOK_PORT, bytes, -LM_V_NO_PORT);
-	ret = from_port(skb, cfg, port);
+	ret = from_port(skb, cfg, kept);
 	if (ret < 0) {
-		slot = port->slot;
+		slot = kept->port.slot;
 		c = bpf_map_lookup_elem(&lm_port_stats, &slot);
 		if (c)
 			c->dropped_packets += 1;

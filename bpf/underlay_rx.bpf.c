@@ -8,6 +8,7 @@
 #include "lib/deliver.h"
 #include "lib/ecn.h"
 #include "lib/geneve.h"
+#include "lib/kept.h"
 #include "lib/learn.h"
 #include "lib/outer.h"
 
@@ -17,23 +18,20 @@ struct arrival {
 	__u8 tos;
 	__u8 pad[3];
 	int peer_ok;
-	const struct lm_sender *sender; /* and its network */
+	const struct lm_received *kept; /* the sender, its network, the way */
 };
 
 static __always_inline int deliver_frame(struct __sk_buff *skb, const struct arrival *a,
 					 const struct frame *f, __u32 packets)
 {
-	struct lm_mac_key key = receiver_key(f, a->vni);
+	const struct lm_way *way = &a->kept->way;
 	const struct lm_flood *flood;
-	const struct lm_way *way;
 
 	if (!is_group_mac(f->eth.h_dest)) {
-		way = bpf_map_lookup_elem(&lm_fdb, &key);
-		if (way && (way->flags & LM_WAY_F_LOCAL))
-			return deliver(skb, way, packets, a->peer_ok);
-		if (way)
-			return -LM_V_NOT_LOCAL;
-		if (!(a->sender->net.flags & LM_NET_F_FLOOD_UNKNOWN))
+		if (a->kept->has_way)
+			return way->flags & LM_WAY_F_LOCAL ? deliver(skb, way, packets, a->peer_ok)
+							   : -LM_V_NOT_LOCAL;
+		if (!(a->kept->sender.net.flags & LM_NET_F_FLOOD_UNKNOWN))
 			return -LM_V_FDB_MISS;
 	}
 	/* To the ports only: a full mesh of tunnels has a split horizon. */
@@ -44,11 +42,10 @@ static __always_inline int deliver_frame(struct __sk_buff *skb, const struct arr
 }
 
 /* Everything up to the point where the outer headers may go. */
-static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, struct arrival *a,
-				 __u32 *inner)
+static __always_inline int admit(struct __sk_buff *skb, const struct lm_config *cfg,
+				 const struct outer *o, struct arrival *a, __u32 *inner)
 {
 	__u32 off = o->udp + (__u32)sizeof(struct udphdr);
-	struct lm_vtep_key key = {.addr = o->src};
 	__be32 header[2] IN_WORDS;
 	__u32 first, opt_bytes, critical = 0;
 	int ret;
@@ -63,10 +60,10 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 		return -LM_V_OPT_TRUNC;
 
 	a->vni = GENEVE_VNI(bpf_ntohl(header[1]));
-	key.vni = a->vni;
-	a->sender = bpf_map_lookup_elem(&lm_vteps, &key);
+	*inner = off + GENEVE_BASE_BYTES + opt_bytes;
+	a->kept = kept_received(skb, cfg, o, a->vni, *inner);
 	if (opt_bytes) {
-		ret = walk_options(skb, off + GENEVE_BASE_BYTES, opt_bytes, a->sender != NULL,
+		ret = walk_options(skb, off + GENEVE_BASE_BYTES, opt_bytes, a->kept != NULL,
 				   &critical);
 		if (ret)
 			return ret;
@@ -77,10 +74,9 @@ static __always_inline int admit(struct __sk_buff *skb, const struct outer *o, s
 		return -LM_V_OAM;
 	if (GENEVE_PROTO(first) != ETH_P_TEB)
 		return -LM_V_PROTO;
-	if (!a->sender)
+	if (!a->kept)
 		return bpf_map_lookup_elem(&lm_networks, &a->vni) ? -LM_V_PEER : -LM_V_VNI;
 	a->tos = o->tos;
-	*inner = off + GENEVE_BASE_BYTES + opt_bytes;
 	return 0;
 }
 
@@ -103,7 +99,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 	ret = outer_checksum(skb, &o, &room_flags, &csum_level);
 	if (ret)
 		return ret;
-	ret = admit(skb, &o, &a, &inner);
+	ret = admit(skb, cfg, &o, &a, &inner);
 	if (ret)
 		return ret;
 
@@ -115,17 +111,17 @@ static __always_inline int from_underlay(struct __sk_buff *skb, const struct lm_
 		return ret;
 	if (is_group_mac(f.eth.h_source))
 		return -LM_V_SRC_MAC;
-	ret = tos_decapsulate(skb, &a.sender->net, &f, a.tos);
+	ret = tos_decapsulate(skb, &a.kept->sender.net, &f, a.tos);
 	if (ret)
 		return ret;
 
 	packets = packets_of(skb, &f);
-	slot = a.sender->peer.slot;
+	slot = a.kept->sender.peer.slot;
 	count_rx(bpf_map_lookup_elem(&lm_peer_stats, &slot), packets, skb->len);
-	slot = a.sender->net.slot;
+	slot = a.kept->sender.net.slot;
 	count_rx(bpf_map_lookup_elem(&lm_net_stats, &slot), packets, skb->len);
-	if (a.sender->net.flags & LM_NET_F_LEARNING)
-		learn(cfg, a.vni, f.eth.h_source, &o.src, &a.sender->peer);
+	if (a.kept->sender.net.flags & LM_NET_F_LEARNING)
+		learn(cfg, a.vni, f.eth.h_source, &o.src, &a.kept->sender.peer);
 	return deliver_frame(skb, &a, &f, packets);
 }
 

@@ -30,13 +30,6 @@ struct outer6 {
 	__be32 geneve[GENEVE_HDR_WORDS];
 };
 
-/* One word more in a hash; the last step spreads what the words left in the low bits. */
-static __always_inline __u32 mix(__u32 hash, __u32 word)
-{
-	hash = (hash ^ word) * 0x9e3779b1;
-	return hash ^ (hash >> 15);
-}
-
 /* The ports, where the packet shows them: fragments of one flow all go without. */
 static __always_inline __u32 port_words(struct __sk_buff *skb, __u32 l4, __u8 proto)
 {

@@ -122,6 +122,13 @@ static __always_inline int store_some(struct __sk_buff *skb, __u32 off, const vo
 	return (int)bpf_skb_store_bytes(skb, off, from, less1 + 1, 0);
 }
 
+/* One word more in a hash; the last step spreads what the words left in the low bits. */
+static __always_inline __u32 mix(__u32 hash, __u32 word)
+{
+	hash = (hash ^ word) * 0x9e3779b1;
+	return hash ^ (hash >> 15);
+}
+
 struct vlan_tag {
 	__be16 tpid;
 	__be16 tci;

@@ -180,6 +180,47 @@ struct {
 	__type(value, struct lm_scratch);
 } lm_scratch SEC(".maps");
 
+/* Not shared with the agent: see lib/kept.h. */
+#define LM_KEPT 1024
+
+struct lm_sent {
+	__u64 tick;
+	__u64 mac;
+	__u32 ifindex;
+	__u32 generation;
+	__u32 has_way;
+	struct lm_way way;
+	struct lm_port port;
+};
+
+struct lm_received {
+	__u64 tick;
+	__u64 mac;
+	__u64 addr[2];
+	__u32 vni;
+	__u32 generation;
+	__u32 has_way;
+	struct lm_way way;
+	struct lm_sender sender;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LM_KEPT);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, __u32);
+	__type(value, struct lm_sent);
+} lm_sent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LM_KEPT);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, __u32);
+	__type(value, struct lm_received);
+} lm_received SEC(".maps");
+
 /* Not shared with the agent: see lib/next_hop.h. */
 #define LM_NEXT_HOPS 1024
 

@@ -230,6 +230,7 @@ bool KernelDataplane::NeedsHook(std::uint32_t ifindex) const {
 Status KernelDataplane::WriteConfig(const model::HostProgram& wanted) {
   lm_config config = EncodeConfig(wanted, options_.learn_limit, config_.magic);
   config.made_hooks = config_.made_hooks;
+  config.generation = config_.generation;
   if (config_.underlay_ifindex != config.underlay_ifindex) {
     config.made_hooks &= static_cast<__u8>(~LM_MADE_UNDERLAY);
   }
@@ -245,6 +246,12 @@ Status KernelDataplane::WriteConfig(const model::HostProgram& wanted) {
   LEMAN_TRY(objects_->maps().config.Put(0, config));
   config_ = config;
   return {};
+}
+
+// The programs use no more what they keep of before (bpf/lib/kept.h).
+Status KernelDataplane::NextGeneration() {
+  ++config_.generation;
+  return objects_->maps().config.Put(0, config_);
 }
 
 // Whether a port that was attached is so no more, see DeviceGone.
@@ -443,6 +450,9 @@ Result<ApplyReport> KernelDataplane::Apply(const model::HostProgram& wanted) {
   if (!written.problems.empty()) {
     WriteAll(&report);
   }
+  if (report.added + report.changed + report.removed != 0) {
+    LEMAN_TRY(NextGeneration());
+  }
   NoteMissingSlots(&report);
   Done();
   if (first_) {
@@ -491,6 +501,9 @@ Result<ApplyReport> KernelDataplane::Audit() {
   LEMAN_TRY(ports_.Audit(&report));
   LEMAN_TRY(fdb_.Audit(&report));
   LEMAN_TRY(flood_.Audit(&report));
+  if (report.added + report.changed + report.removed != 0) {
+    LEMAN_TRY(NextGeneration());
+  }
   const std::size_t lost = std::erase_if(
       attached_, [](const auto& entry) { return TcAttachedProgram(entry.first) != entry.second; });
   if (lost != 0) {

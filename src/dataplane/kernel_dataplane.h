@@ -45,6 +45,7 @@ class KernelDataplane : public Dataplane {
   };
 
   [[nodiscard]] Status TakeOverFromOtherVersions();
+  [[nodiscard]] Status NextGeneration();
   [[nodiscard]] std::vector<Change> ChangedNetworks(const model::HostProgram& wanted) const;
   void EmitHost(const model::HostProgram& wanted);
   void EmitNetwork(const Network& network);

@@ -40,6 +40,26 @@ struct lm_scratch {  // NOLINT(readability-identifier-naming): named as in BTF
   __u64 icmp_refill_ns;
   __u64 icmp_tokens;
 };
+struct lm_sent {  // NOLINT(readability-identifier-naming): named as in BTF
+  __u64 tick;
+  __u64 mac;
+  __u32 ifindex;
+  __u32 generation;
+  __u32 has_way;
+  lm_way way;
+  lm_port port;
+};
+struct lm_received {  // NOLINT(readability-identifier-naming): named as in BTF
+  __u64 tick;
+  __u64 mac;
+  __u64 addr[2];
+  __u32 vni;
+  __u32 generation;
+  __u32 has_way;
+  lm_way way;
+  lm_sender sender;
+  __u32 pad;
+};
 struct lm_next_hop {  // NOLINT(readability-identifier-naming): named as in BTF
   __u64 tick;
   lm_addr vtep;
@@ -63,7 +83,7 @@ const Type kConfig{
      MEMBER(lm_config, udp_port), MEMBER(lm_config, sport_min), MEMBER(lm_config, sport_count),
      MEMBER(lm_config, seg_ifindex), MEMBER(lm_config, seg_rx_ifindex), MEMBER(lm_config, magic),
      MEMBER(lm_config, learn_limit), MEMBER(lm_config, ttl), MEMBER(lm_config, made_hooks),
-     MEMBER(lm_config, pad)}};
+     MEMBER(lm_config, pad), MEMBER(lm_config, generation)}};
 const Type kNet{"lm_net",
                 sizeof(lm_net),
                 {MEMBER(lm_net, slot), MEMBER(lm_net, flags), MEMBER(lm_net, mtu),
@@ -124,6 +144,18 @@ const Type kScratch{"lm_scratch",
                     {MEMBER(lm_scratch, bytes), MEMBER(lm_scratch, icmp_refill_ns),
                      MEMBER(lm_scratch, icmp_tokens)}};
 
+const Type kSent{"lm_sent",
+                 sizeof(lm_sent),
+                 {MEMBER(lm_sent, tick), MEMBER(lm_sent, mac), MEMBER(lm_sent, ifindex),
+                  MEMBER(lm_sent, generation), MEMBER(lm_sent, has_way), MEMBER(lm_sent, way),
+                  MEMBER(lm_sent, port)}};
+const Type kReceived{"lm_received",
+                     sizeof(lm_received),
+                     {MEMBER(lm_received, tick), MEMBER(lm_received, mac),
+                      MEMBER(lm_received, addr), MEMBER(lm_received, vni),
+                      MEMBER(lm_received, generation), MEMBER(lm_received, has_way),
+                      MEMBER(lm_received, way), MEMBER(lm_received, sender),
+                      MEMBER(lm_received, pad)}};
 const Type kNextHop{"lm_next_hop",
                     sizeof(lm_next_hop),
                     {MEMBER(lm_next_hop, tick), MEMBER(lm_next_hop, vtep), MEMBER(lm_next_hop, flow),
@@ -149,6 +181,8 @@ const std::map<std::string, MapTypes> kMaps = {
     {"lm_port_stats", {kU32, kCounters}},
     {"lm_net_stats", {kU32, kCounters}},
     {"lm_peer_stats", {kU32, kCounters}},
+    {"lm_sent", {kU32, kSent}},
+    {"lm_received", {kU32, kReceived}},
     {"lm_next_hops", {kU32, kNextHop}},
     {"lm_scratch", {kU32, kScratch}},
 };

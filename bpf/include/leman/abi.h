@@ -140,8 +140,9 @@ struct lm_config {
 	__u8 ttl;	      /* outer TTL and hop limit */
 	__u8 made_hooks;      /* LM_MADE_*: clsact qdiscs that the agent made */
 	__u8 pad[2];
+	__u32 generation; /* counts up with what the agent writes, into any map */
 };
-LM_ASSERT_ABI(struct lm_config, 52);
+LM_ASSERT_ABI(struct lm_config, 56);
 
 /*
  * What a packet needs of its network. It stands in the entries that are looked up anyway, the
