@@ -26,6 +26,12 @@ static __always_inline __u64 receiver_of(struct __sk_buff *skb, __u32 off)
 	return load_bytes(skb, off, &bytes, sizeof(bytes)) ? ~0ULL : bytes & MAC_BITS;
 }
 
+/* Read before what it is the generation of: what is written meanwhile makes the entry an old one. */
+static __always_inline __u32 generation(const struct lm_config *cfg)
+{
+	return *(const volatile __u32 *)&cfg->generation;
+}
+
 static __always_inline __u32 kept_index(__u64 mac, __u32 other)
 {
 	return mix((__u32)(mac >> 16), other) & (LM_KEPT - 1);
@@ -52,13 +58,14 @@ static __always_inline const struct lm_sent *kept_sent(struct __sk_buff *skb,
 	__u32 ifindex = skb->ifindex;
 	__u32 index = kept_index(mac, ifindex);
 	struct lm_sent *kept = bpf_map_lookup_elem(&lm_sent, &index);
+	__u32 now = generation(cfg);
 	__u64 tick = bpf_jiffies64();
 	const struct lm_port *port;
 
 	if (!kept)
 		return NULL;
 	if (kept->tick == tick && kept->mac == mac && kept->ifindex == ifindex &&
-	    kept->generation == cfg->generation)
+	    kept->generation == now)
 		return kept;
 	port = bpf_map_lookup_elem(&lm_ports, &ifindex);
 	if (!port)
@@ -66,7 +73,7 @@ static __always_inline const struct lm_sent *kept_sent(struct __sk_buff *skb,
 	kept->tick = tick;
 	kept->mac = mac;
 	kept->ifindex = ifindex;
-	kept->generation = cfg->generation;
+	kept->generation = now;
 	kept->port = *port;
 	kept->has_way = keep_way(&kept->way, port->vni, mac);
 	return kept;
@@ -82,13 +89,14 @@ kept_received(struct __sk_buff *skb, const struct lm_config *cfg, const struct o
 	__u32 index = kept_index(mac, vni ^ (__u32)addr[1] ^ (__u32)(addr[1] >> 32));
 	struct lm_received *kept = bpf_map_lookup_elem(&lm_received, &index);
 	struct lm_vtep_key key = {.vni = vni, .addr = o->src};
+	__u32 now = generation(cfg);
 	__u64 tick = bpf_jiffies64();
 	const struct lm_sender *sender;
 
 	if (!kept)
 		return NULL;
 	if (kept->tick == tick && kept->mac == mac && kept->addr[0] == addr[0] &&
-	    kept->addr[1] == addr[1] && kept->vni == vni && kept->generation == cfg->generation)
+	    kept->addr[1] == addr[1] && kept->vni == vni && kept->generation == now)
 		return kept;
 	sender = bpf_map_lookup_elem(&lm_vteps, &key);
 	if (!sender)
@@ -98,7 +106,7 @@ kept_received(struct __sk_buff *skb, const struct lm_config *cfg, const struct o
 	kept->addr[0] = addr[0];
 	kept->addr[1] = addr[1];
 	kept->vni = vni;
-	kept->generation = cfg->generation;
+	kept->generation = now;
 	kept->sender = *sender;
 	kept->has_way = keep_way(&kept->way, vni, mac);
 	return kept;

@@ -132,6 +132,7 @@ struct MtuCase {
 
 class CompileMtu : public testing::TestWithParam<MtuCase> {};
 
+// G-4.4.1-04, U-3.2-02
 TEST_P(CompileMtu, IsWhatFitsWithTheWorstOuterHeader) {
   const MtuCase& c = GetParam();
   DesiredState state = SmallState();
@@ -207,6 +208,7 @@ INSTANTIATE_TEST_SUITE_P(
                        "at least 626"}),
     [](const auto& c) { return c.param.name; });
 
+// E-4.3-04
 TEST(Compile, WaysFollowThePeers) {
   DesiredState state = SmallState();
   state.underlay.address6 = Ip("2001:db8::1");

@@ -134,8 +134,7 @@ def page(figures):
         _hooks(figures["hooks"]),
         "## Many entries, many networks\n",
         "Leman; the same two machines talk while both hosts know so many workloads on 60 other hosts. "
-        "× is the ratio to the first row. In some rounds an agent compared its maps with what it wants "
-        "there, as it does each minute: these make the ±.\n",
+        "× is the ratio to the first row. The agents are stopped meanwhile.\n",
         _comparison(figures["scale"], next(iter(figures["scale"])), SCALED),
     ]
     if figures["libgeneve_ns"]:
