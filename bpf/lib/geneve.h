@@ -12,7 +12,7 @@
 #define GENEVE_OPT_BYTES(first) ((((first) >> 24) & 0x3f) * 4)
 #define GENEVE_F_OAM 0x800000
 #define GENEVE_F_CRITICAL 0x400000
-#define GENEVE_PROTO(first) ((first)&0xffff)
+#define GENEVE_PROTO(first) ((first) & 0xffff)
 #define GENEVE_VNI(second) ((second) >> 8)
 
 #define OPT_CRITICAL 0x80

@@ -26,7 +26,8 @@ static __always_inline __u64 receiver_of(struct __sk_buff *skb, __u32 off)
 	return load_bytes(skb, off, &bytes, sizeof(bytes)) ? ~0ULL : bytes & MAC_BITS;
 }
 
-/* Read before what it is the generation of: what is written meanwhile makes the entry an old one. */
+/* Read before what it is the generation of: what is written meanwhile makes the entry an old one.
+ */
 static __always_inline __u32 generation(const struct lm_config *cfg)
 {
 	return *(const volatile __u32 *)&cfg->generation;
@@ -80,9 +81,10 @@ static __always_inline const struct lm_sent *kept_sent(struct __sk_buff *skb,
 }
 
 /* Of a packet from a VTEP with a frame at `inner`; NULL: it may not send into the network. */
-static __always_inline const struct lm_received *
-kept_received(struct __sk_buff *skb, const struct lm_config *cfg, const struct outer *o, __u32 vni,
-	      __u32 inner)
+static __always_inline const struct lm_received *kept_received(struct __sk_buff *skb,
+							       const struct lm_config *cfg,
+							       const struct outer *o, __u32 vni,
+							       __u32 inner)
 {
 	const __u64 *addr = (const __u64 *)o->src.b;
 	__u64 mac = receiver_of(skb, inner);

@@ -127,8 +127,8 @@ static __always_inline int answer_nd(struct __sk_buff *skb, const struct lm_port
 	return (int)bpf_redirect(skb->ifindex, 0);
 }
 
-/* Whether it is worth a look. A tagged question is about another segment than the one whose addresses
- * are known.
+/* Whether it is worth a look. A tagged question is about another segment than the one whose
+ * addresses are known.
  */
 static __always_inline int may_ask(const struct frame *f)
 {

@@ -9,8 +9,8 @@
  * and nobody has to be there to keep anything current.
  *
  * What a route may depend on is the key: the VTEP's address and TOS, over IPv6 the flow label too,
- * by which the kernel tells flows apart for multipath routes. Over IPv4 it is not asked for ports by
- * bpf_redirect_neigh() either.
+ * by which the kernel tells flows apart for multipath routes. Over IPv4 it is not asked for ports
+ * by bpf_redirect_neigh() either.
  */
 #ifndef LEMAN_NEXT_HOP_H
 #define LEMAN_NEXT_HOP_H

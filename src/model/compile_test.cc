@@ -61,10 +61,9 @@ TEST(Compile, MakesSortedEntriesOfPortsRemotesAndVteps) {
   const VtepWay way8{Ip("192.0.2.8"), false, false, false};
   const VtepWay way9{Ip("192.0.2.9"), false, false, false};
   EXPECT_EQ(network.mtu, 1450);
-  EXPECT_THAT(
-      network.ports,
-      ElementsAre(LocalPort{10, "p2", "veth2", Mac(2), {Ip("10.0.0.2")}, false, true},
-                  LocalPort{11, "p1", "tap1", Mac(1), {Ip("10.0.0.1")}, true, false}));
+  EXPECT_THAT(network.ports,
+              ElementsAre(LocalPort{10, "p2", "veth2", Mac(2), {Ip("10.0.0.2")}, false, true},
+                          LocalPort{11, "p1", "tap1", Mac(1), {Ip("10.0.0.1")}, true, false}));
   EXPECT_THAT(network.fdb, ElementsAre(FdbEntry{Mac(1), 11, {}}, FdbEntry{Mac(2), 10, {}},
                                        FdbEntry{Mac(8), 0, way8}, FdbEntry{Mac(9), 0, way9}));
   EXPECT_THAT(

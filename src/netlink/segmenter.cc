@@ -113,13 +113,15 @@ Status OffloadsOff(const char* name) {
   return {};
 }
 
-// The kernel answers a program's questions about routes only from the view of a device that forwards
-// (bpf/lib/next_hop.h). Nothing is forwarded by the receiving end: the program there takes all that
-// comes in. (A router also reports its multicast groups: here to the end that nobody listens at.) Where
-// this cannot be set (a /proc/sys that is read-only), every packet is routed anew, which is slower.
+// The kernel answers a program's questions about routes only from the view of a device that
+// forwards (bpf/lib/next_hop.h). Nothing is forwarded by the receiving end: the program there takes
+// all that comes in. (A router also reports its multicast groups: here to the end that nobody
+// listens at.) Where this cannot be set (a /proc/sys that is read-only), every packet is routed
+// anew, which is slower.
 void AnswerRouteQuestions(const char* name) {
   for (const char* family : {"ipv4", "ipv6"}) {
-    const std::string path = std::string("/proc/sys/net/") + family + "/conf/" + name + "/forwarding";
+    const std::string path =
+        std::string("/proc/sys/net/") + family + "/conf/" + name + "/forwarding";
     const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (fd.valid()) {
       [[maybe_unused]] const ssize_t written = write(fd.get(), "1", 1);

@@ -203,7 +203,7 @@ double ReceiveEcho(int fd, std::uint16_t id, std::uint16_t sequence) {
       }
       continue;
     }
-    const std::size_t ip_bytes = (answer[0] & 0xfU) * 4U;
+    const std::size_t ip_bytes = std::size_t{answer[0] & 0xfU} * 4;
     icmphdr reply{};
     if (got < static_cast<ssize_t>(ip_bytes + sizeof reply)) {
       continue;
@@ -315,6 +315,7 @@ void UdpOneWay(const char* to, double seconds, std::size_t bytes) {
 void TcpBulk(const char* to, double seconds, std::size_t streams) {
   const std::vector<char> data(kBulkBytes);
   std::vector<pollfd> fds;
+  fds.reserve(streams);
   for (std::size_t i = 0; i < streams; ++i) {
     fds.push_back({Connect(Address(to, kBulkPort)), POLLOUT, 0});
   }

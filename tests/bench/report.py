@@ -134,7 +134,7 @@ def page(figures):
         _hooks(figures["hooks"]),
         "## Many entries, many networks\n",
         "Leman; the same two machines talk while both hosts know so many workloads on 60 other hosts. "
-        "× is the ratio to the first row. The agents are stopped meanwhile.\n",
+        "× is the ratio to the first row.\n",
         _comparison(figures["scale"], next(iter(figures["scale"])), SCALED),
     ]
     if figures["libgeneve_ns"]:

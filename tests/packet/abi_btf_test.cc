@@ -149,18 +149,17 @@ const Type kSent{"lm_sent",
                  {MEMBER(lm_sent, tick), MEMBER(lm_sent, mac), MEMBER(lm_sent, ifindex),
                   MEMBER(lm_sent, generation), MEMBER(lm_sent, has_way), MEMBER(lm_sent, way),
                   MEMBER(lm_sent, port)}};
-const Type kReceived{"lm_received",
-                     sizeof(lm_received),
-                     {MEMBER(lm_received, tick), MEMBER(lm_received, mac),
-                      MEMBER(lm_received, addr), MEMBER(lm_received, vni),
-                      MEMBER(lm_received, generation), MEMBER(lm_received, has_way),
-                      MEMBER(lm_received, way), MEMBER(lm_received, sender),
-                      MEMBER(lm_received, pad)}};
-const Type kNextHop{"lm_next_hop",
-                    sizeof(lm_next_hop),
-                    {MEMBER(lm_next_hop, tick), MEMBER(lm_next_hop, vtep), MEMBER(lm_next_hop, flow),
-                     MEMBER(lm_next_hop, state), MEMBER(lm_next_hop, macs),
-                     MEMBER(lm_next_hop, pad)}};
+const Type kReceived{
+    "lm_received",
+    sizeof(lm_received),
+    {MEMBER(lm_received, tick), MEMBER(lm_received, mac), MEMBER(lm_received, addr),
+     MEMBER(lm_received, vni), MEMBER(lm_received, generation), MEMBER(lm_received, has_way),
+     MEMBER(lm_received, way), MEMBER(lm_received, sender), MEMBER(lm_received, pad)}};
+const Type kNextHop{
+    "lm_next_hop",
+    sizeof(lm_next_hop),
+    {MEMBER(lm_next_hop, tick), MEMBER(lm_next_hop, vtep), MEMBER(lm_next_hop, flow),
+     MEMBER(lm_next_hop, state), MEMBER(lm_next_hop, macs), MEMBER(lm_next_hop, pad)}};
 
 const std::map<std::string, MapTypes> kMaps = {
     {"lm_config", {kU32, kConfig}},
